@@ -1,0 +1,1 @@
+"""The operator's command, `polypost`, and the local stack in it."""

@@ -1,0 +1,21 @@
+"""$default: the API's index, and what no other route answers, in the words of the dialect whose path it is."""
+
+from polypost import runtime
+from polypost.api import public_endpoint
+from polypost.auth import space_of_host
+from polypost.dialects import dialect_of, inxmail
+from polypost.errors import MethodNotAllowed, NotFound
+from polypost.http import Request, Response
+from polypost.settings import setting
+
+
+@public_endpoint(dialect_of)
+def handler(request: Request) -> Response:
+    """Answer what has no route of its own."""
+    space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access())
+    allowed = dialect_of(request).ENDPOINTS.get(request.path)
+    if allowed is None:
+        raise NotFound("No resource stands at this path.")
+    if request.method not in allowed:
+        raise MethodNotAllowed(request.method, allowed)
+    return inxmail.encode_index(request)

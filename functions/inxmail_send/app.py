@@ -1,0 +1,17 @@
+"""POST /api-service/custom/sap/v1/send: accept a mail and queue it."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import inxmail
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.send_mail import send_mail
+
+
+@endpoint(inxmail, Scope.MAIL_SEND)
+def handler(request: Request, caller: Caller) -> Response:
+    """Queue the mail that the request asks for."""
+    mail = inxmail.decode_send(request)
+    accepted = send_mail(mail, caller.space, access=runtime.access(), queue=runtime.mail_queue())
+    return inxmail.encode_send(accepted)

@@ -1,0 +1,21 @@
+"""The mail queue's worker: sends each queued mail once."""
+
+from aws_lambda_powertools import Logger
+from polypost import runtime
+from polypost.adapters.mail_queue import UnreadableMail, decode
+from polypost.batches import sqs_batch
+from polypost.usecases.deliver_mail import deliver_mail
+
+logger = Logger()
+
+
+@sqs_batch
+def handler(body: str) -> None:
+    """Send the mail of one SQS message; what is no mail goes to the dead-letter queue whole."""
+    try:
+        queued = decode(body)
+    except UnreadableMail:
+        logger.exception("Moved to the dead-letter queue")
+        runtime.mail_dead_letter_queue().put_body(body)
+    else:
+        deliver_mail(queued, logs=runtime.logs(), mailer=runtime.mailer())

@@ -1,0 +1,71 @@
+"""The one place that builds AWS clients, and that turns their errors into the project's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from polypost.errors import Permanent, Retryable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+
+# Both services answer in milliseconds: a stalled call is given up early and tried anew within a function's time-out.
+_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+
+# botocore's own retry after a read time-out would send the mail twice. Connect and read time-out of a whole batch
+# of ten stay below the worker's Timeout in template.yaml.
+_ONCE = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1, "mode": "standard"})
+
+
+def dynamodb() -> "DynamoDBClient":
+    """A DynamoDB client that gives up early and retries."""
+    return boto3.client("dynamodb", config=_QUICK)
+
+
+def sqs() -> "SQSClient":
+    """An SQS client that gives up early and retries."""
+    return boto3.client("sqs", config=_QUICK)
+
+
+def sesv2() -> "SESV2Client":
+    """An SES v2 client that tries once."""
+    return boto3.client("sesv2", config=_ONCE)
+
+
+class ConditionFailed(Permanent):
+    """DynamoDB refused a write by the write's own condition.
+
+    `item` is what stood there, in DynamoDB's typed values, where the write asked for it.
+    """
+
+    def __init__(self, call: str, item: Any) -> None:
+        super().__init__(f"{call}: condition failed")
+        self.item = item
+
+
+#: Client errors that say that the call itself is wrong. All others pass: throttling, outages, a role being changed.
+_PERMANENT = frozenset({"ValidationException", "InvalidMessageContents", "InvalidParameterValue"})
+
+
+@contextmanager
+def translated_errors(call: str) -> Iterator[None]:
+    """Turn what botocore raises into ConditionFailed, Permanent or Retryable.
+
+    Parameters: call, the service and operation, for the error's text.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ConditionalCheckFailedException":
+            raise ConditionFailed(call, error.response.get("Item", {})) from error
+        kind = Permanent if code in _PERMANENT else Retryable
+        raise kind(f"{call}: {code}") from error
+    except BotoCoreError as error:
+        raise Retryable(f"{call}: {type(error).__name__}") from error

@@ -1,0 +1,121 @@
+"""Every key of every table and index.
+
+Parts that come from outside are percent-encoded, so that no value can reach into another's partition. Addresses are
+HMACs with the stack's key: neither a table's keys nor an index's say whose mail it was.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from polypost.addresses import normalised
+from polypost.models.delivery import EventList
+
+Key = dict[str, str]
+
+
+def _join(*parts: str) -> str:
+    return "#".join(quote(part, safe="") for part in parts)
+
+
+# --- Access -----------------------------------------------------------------------------------------------------------
+
+ADDRESS_KEY: Key = {"PK": "STACK", "SK": "ADDRESS-KEY"}
+
+#: The partition of the Directory index that lists all spaces.
+SPACES = "SPACES"
+
+
+def space(space_id: str) -> Key:
+    """A space's own item."""
+    return {"PK": _join("SPACE", space_id), "SK": "SPACE"}
+
+
+def sender_domain(space_id: str, domain: str) -> Key:
+    """A sender domain of a space; the prefix that lists them all is `sender_domain(space, "")`."""
+    return {"PK": _join("SPACE", space_id), "SK": _join("DOMAIN", domain)}
+
+
+def credential(keyid: str) -> Key:
+    """A credential, found by its public half."""
+    return {"PK": _join("KEY", keyid), "SK": "KEY"}
+
+
+def credentials_of(space_id: str) -> str:
+    """The partition of the Directory index that lists a space's credentials."""
+    return _join("KEYS", space_id)
+
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+
+
+def message(message_id: str) -> Key:
+    """A message's own item; its events share the partition."""
+    return {"PK": _join("MESSAGE", message_id), "SK": "MESSAGE"}
+
+
+def event(message_id: str, kind: str, recipient_hash: str, fact_id: str) -> Key:
+    """One event: a message, a kind, a recipient, and SES's feedback id or else the event's time."""
+    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", kind, recipient_hash, fact_id)}
+
+
+def events_of_kind(message_id: str, kind: str) -> Key:
+    """The partition and the sort key prefix of all events of one kind of a message."""
+    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", kind, "")}
+
+
+def event_list(
+    space_id: str, event_list: EventList, source_system: str | None, campaign_id: str | None
+) -> dict[str, str]:
+    """The index partitions in which an event of a list stands, by attribute: all, its source, its campaign, both."""
+    partitions = {"eventList": _join(space_id, event_list)}
+    if source_system is not None:
+        partitions["sourceEventList"] = _join(space_id, event_list, source_system)
+    if campaign_id is not None:
+        partitions["campaignEventList"] = _join(space_id, event_list, campaign_id)
+    if source_system is not None and campaign_id is not None:
+        partitions["sourceCampaignEventList"] = _join(space_id, event_list, source_system, campaign_id)
+    return partitions
+
+
+#: The index of each partition attribute of `event_list`, the most selective last.
+EVENT_INDEXES = {
+    "eventList": "EventsByTime",
+    "sourceEventList": "EventsBySource",
+    "campaignEventList": "EventsByCampaign",
+    "sourceCampaignEventList": "EventsBySourceAndCampaign",
+}
+
+
+def instant(moment: datetime) -> str:
+    """A moment as the tables hold it: UTC, milliseconds, of a fixed width, so that text order is time order."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def event_order(occurred_at: datetime, message_id: str, recipient_hash: str) -> str:
+    """An event's place in its lists: its time, then what makes the order of one millisecond stable."""
+    return _join_order(instant(occurred_at), message_id, recipient_hash)
+
+
+def event_order_bounds(start: datetime | None, end: datetime | None) -> tuple[str, str]:
+    """The first and the last place of a list between two seconds, both of them included whole."""
+    first = instant(start.replace(microsecond=0)) if start else "0"
+    # "~" sorts after every character that a place can hold.
+    last = f"{instant(end.replace(microsecond=999_000))}~" if end else "~"
+    return first, last
+
+
+def _join_order(*parts: str) -> str:
+    return "#".join(parts)
+
+
+def address_hash(address_key: bytes, address: str) -> str:
+    """128 bits of HMAC-SHA-256 over an address's normalised form, base64url."""
+    digest = hmac.digest(address_key, normalised(address).encode(), "sha256")
+    return urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+
+def person(space_id: str, recipient_hash: str) -> str:
+    """The index partition of everything that a space recorded of one address."""
+    return _join(space_id, "ADDRESS", recipient_hash)

@@ -1,0 +1,320 @@
+"""The Logs table: messages, and what became of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from polypost.adapters import keys
+from polypost.adapters.clients import ConditionFailed, translated_errors
+from polypost.adapters.dynamodb import from_item, to_item
+from polypost.models.delivery import (
+    LIST_OF_KIND,
+    DeliveryEvent,
+    EventFilter,
+    EventKind,
+    EventList,
+    EventPage,
+    Fact,
+    MessageRef,
+)
+from polypost.models.mail import QueuedMail
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+
+#: DynamoDB reads at most 1 MB per call whatever the limit is; a limit of this size keeps one call well below it.
+_ROWS_PER_CALL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The message is this run's to send until `lease_until`."""
+
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The message was sent or refused earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """Another run claimed the message and has not said what came of it; `lease_until` may be past."""
+
+    lease_until: datetime
+
+
+class LogsTable:
+    """Reads and writes messages and their events.
+
+    Parameters: address_key, gives the stack's key for the HMACs of addresses.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, address_key: Callable[[], bytes]) -> None:
+        self._client = client
+        self._table = table_name
+        self._address_key = address_key
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def claim(
+        self, queued: QueuedMail, now: datetime, lease: timedelta, expired: datetime | None = None
+    ) -> Claimed | Settled | Leased:
+        """Make a message this run's to send, for the length of the lease.
+
+        One conditional write. It succeeds for a message without a row and for one whose claim was released; with
+        `expired`, it also takes over from the lease that ended at exactly that moment, so that of two runs that saw
+        the same dead lease one alone goes on.
+
+        Parameters: expired, the end of the lease to take over.
+        """
+        mail = queued.mail
+        address_hash = keys.address_hash(self._address_key(), mail.recipient.address)
+        row = {
+            "space": queued.space,
+            "sourceSystem": mail.source_system,
+            "campaignId": mail.campaign_id,
+            "sender": mail.sender.address,
+            "recipient": mail.recipient.address,
+            "bcc": mail.bcc,
+            "subject": mail.subject,
+            "acceptedAt": keys.instant(queued.accepted_at),
+            "person": keys.person(queued.space, address_hash),
+            "personOrder": keys.instant(queued.accepted_at),
+            "leaseUntil": keys.instant(now + lease),
+        }
+        free = "attribute_not_exists(sesMessageId) AND attribute_not_exists(failure) AND "
+        free += "leaseUntil = :expired" if expired else "attribute_not_exists(leaseUntil)"
+        try:
+            self._update(
+                queued.message_id,
+                set_values=row,
+                condition=free,
+                condition_values={":expired": keys.instant(expired)} if expired else {},
+            )
+        except ConditionFailed as refusal:
+            standing = from_item(refusal.item)
+            if "sesMessageId" in standing or "failure" in standing:
+                return Settled()
+            if "leaseUntil" not in standing:
+                # Released between the two runs' looks at it.
+                return Leased(now)
+            return Leased(datetime.fromisoformat(standing["leaseUntil"]))
+        return Claimed(now + lease)
+
+    def release(self, message_id: str) -> None:
+        """Give a claim back: the message was surely not sent, and the next run may claim it at once."""
+        self._update(message_id, remove=("leaseUntil",))
+
+    def record_sent(self, message_id: str, ses_message_id: str, sent_at: datetime) -> None:
+        """Record that SES took a message, under SES's id, which feedback notifications know it by."""
+        self._update(
+            message_id,
+            set_values={"sesMessageId": ses_message_id, "sentAt": keys.instant(sent_at)},
+            remove=("leaseUntil",),
+        )
+
+    def record_refused(self, events: list[DeliveryEvent], reason: str) -> None:
+        """Record that SES refused a message, with the events that list it, all or nothing.
+
+        Parameters: events, one per recipient, of one message.
+        """
+        message_id = events[0].message.message_id
+        writes: list[TransactWriteItemTypeDef] = [
+            {"Update": self._update_input(message_id, set_values={"failure": reason}, remove=("leaseUntil",))}
+        ]
+        writes += [{"Put": {"TableName": self._table, "Item": to_item(self._event_item(event))}} for event in events]
+        with translated_errors("dynamodb.TransactWriteItems"):
+            self._client.transact_write_items(TransactItems=writes)
+
+    def find_by_ses_id(self, ses_message_id: str) -> MessageRef | None:
+        """The message that SES knows by an id, once its sending is recorded; the index lags a moment behind."""
+        with translated_errors("dynamodb.Query"):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName="MessagesBySesId",
+                KeyConditionExpression="sesMessageId = :id",
+                ExpressionAttributeValues=to_item({":id": ses_message_id}),
+            )
+        for row in map(from_item, answer["Items"]):
+            return _message_ref(row)
+        return None
+
+    def find_message(self, message_id: str) -> MessageRef | None:
+        """A message by its own id, once it is claimed."""
+        with translated_errors("dynamodb.GetItem"):
+            answer = self._client.get_item(TableName=self._table, Key=to_item(keys.message(message_id)))
+        return _message_ref(from_item(answer["Item"])) if "Item" in answer else None
+
+    def _update_input(
+        self,
+        message_id: str,
+        *,
+        set_values: Mapping[str, Any] = {},
+        remove: tuple[str, ...] = (),
+        condition: str | None = None,
+        condition_values: Mapping[str, Any] = {},
+    ) -> Any:
+        values = {name: value for name, value in set_values.items() if value is not None}
+        expression = ""
+        if values:
+            expression += "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+        if remove:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item(keys.message(message_id)),
+            "UpdateExpression": expression.strip(),
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, *remove)},
+        }
+        attribute_values = to_item({f":{name}": value for name, value in values.items()} | dict(condition_values))
+        if attribute_values:
+            request["ExpressionAttributeValues"] = attribute_values
+        if condition:
+            request["ConditionExpression"] = condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return request
+
+    def _update(self, message_id: str, **changes: Any) -> None:
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(**self._update_input(message_id, **changes))
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def put_event(self, event: DeliveryEvent) -> bool:
+        """Store an event, if it is not there; whether it was new."""
+        try:
+            with translated_errors("dynamodb.PutItem"):
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=to_item(self._event_item(event)),
+                    ConditionExpression="attribute_not_exists(PK)",
+                )
+        except ConditionFailed:
+            return False
+        return True
+
+    def send_fact(self, message_id: str) -> Fact | None:
+        """SES's own word that it took a message, read consistently; None while it has not come."""
+        key = keys.events_of_kind(message_id, EventKind.SEND)
+        with translated_errors("dynamodb.Query"):
+            answer = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+                ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
+                ConsistentRead=True,
+                Limit=1,
+            )
+        for item in map(from_item, answer["Items"]):
+            return _event(item).fact
+        return None
+
+    def list_events(
+        self, space: str, event_list: EventList, criteria: EventFilter, page: int, page_size: int
+    ) -> EventPage:
+        """One page of a list, oldest first, read from the one index partition that holds just the filtered rows.
+
+        Parameters: page, from 0; page_size, in rows.
+        """
+        start_key = self._skip(space, event_list, criteria, page * page_size)
+        rows: list[dict[str, Any]] = []
+        # One row more than asked for tells whether this page is the last.
+        while start_key is not _END and len(rows) <= page_size:
+            answer = self._query_list(space, event_list, criteria, page_size + 1 - len(rows), start_key)
+            rows += [from_item(item) for item in answer["Items"]]
+            start_key = answer.get("LastEvaluatedKey", _END)
+        return EventPage(page, len(rows) <= page_size, tuple(map(_event, rows[:page_size])))
+
+    def _skip(self, space: str, event_list: EventList, criteria: EventFilter, rows: int) -> Mapping[str, Any] | None:
+        """Where the rows after the first ones begin. It walks, so a page costs what lies before it."""
+        start_key: Mapping[str, Any] | None = None
+        while rows > 0:
+            limit = min(rows, _ROWS_PER_CALL)
+            answer = self._query_list(space, event_list, criteria, limit, start_key, Select="COUNT")
+            if "LastEvaluatedKey" not in answer:
+                return _END
+            start_key = answer["LastEvaluatedKey"]
+            rows -= answer["Count"]
+        return start_key
+
+    def _query_list(
+        self,
+        space: str,
+        event_list: EventList,
+        criteria: EventFilter,
+        limit: int,
+        start_key: Mapping[str, Any] | None,
+        **options: Any,
+    ) -> Any:
+        partitions = keys.event_list(space, event_list, criteria.source_system, criteria.campaign_id)
+        attribute, partition = list(partitions.items())[-1]
+        first, last = keys.event_order_bounds(criteria.start, criteria.end)
+        query: QueryInputTypeDef = {
+            "TableName": self._table,
+            "IndexName": keys.EVENT_INDEXES[attribute],
+            "KeyConditionExpression": "#list = :list AND eventOrder BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#list": attribute},
+            "ExpressionAttributeValues": to_item({":list": partition, ":first": first, ":last": last}),
+            "Limit": min(limit, _ROWS_PER_CALL),
+        }
+        if start_key is not None:
+            query["ExclusiveStartKey"] = dict(start_key)
+        with translated_errors("dynamodb.Query"):
+            return self._client.query(**query, **options)
+
+    def _event_item(self, event: DeliveryEvent) -> dict[str, Any]:
+        message, fact = event.message, event.fact
+        address_hash = keys.address_hash(self._address_key(), fact.recipient)
+        item = keys.event(message.message_id, fact.kind, address_hash, fact.fact_id) | {
+            "kind": fact.kind,
+            "messageId": message.message_id,
+            "space": message.space,
+            "sourceSystem": message.source_system,
+            "campaignId": message.campaign_id,
+            "recipient": fact.recipient,
+            "occurredAt": keys.instant(fact.occurred_at),
+            "factId": fact.fact_id,
+            "type": fact.type,
+            "errorCode": fact.error_code,
+            "errorText": fact.error_text,
+            "sesType": fact.ses_type,
+            "sesId": fact.ses_message_id,
+        }
+        listed_in = LIST_OF_KIND.get(fact.kind)
+        if listed_in is not None:
+            item |= keys.event_list(message.space, listed_in, message.source_system, message.campaign_id)
+            item["eventOrder"] = keys.event_order(fact.occurred_at, message.message_id, address_hash)
+        if fact.kind is not EventKind.SEND:
+            # The message's own row stands for its sending.
+            item["person"] = keys.person(message.space, address_hash)
+            item["personOrder"] = keys.instant(fact.occurred_at)
+        return item
+
+
+#: A start key after the last row; no query starts there.
+_END: Mapping[str, Any] = {}
+
+
+def _message_ref(row: Mapping[str, Any]) -> MessageRef:
+    message_id = row["PK"].removeprefix(keys.message("")["PK"])
+    return MessageRef(message_id, row["space"], row.get("sourceSystem"), row.get("campaignId"))
+
+
+def _event(item: Mapping[str, Any]) -> DeliveryEvent:
+    return DeliveryEvent(
+        MessageRef(item["messageId"], item["space"], item.get("sourceSystem"), item.get("campaignId")),
+        Fact(
+            kind=EventKind(item["kind"]),
+            recipient=item["recipient"],
+            occurred_at=datetime.fromisoformat(item["occurredAt"]),
+            fact_id=item["factId"],
+            type=item.get("type"),
+            error_code=item.get("errorCode"),
+            error_text=item.get("errorText"),
+            ses_type=item.get("sesType"),
+            ses_message_id=item.get("sesId"),
+        ),
+    )

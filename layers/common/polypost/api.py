@@ -1,0 +1,100 @@
+"""What every HTTP function does around its use case: tenancy, credentials, errors, a log line."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from aws_lambda_powertools import Logger
+
+from polypost import runtime
+from polypost.auth import Caller, Credentials, authenticate, space_of_host
+from polypost.errors import RequestError, Retryable
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.settings import setting
+
+logger = Logger()
+
+Event = Mapping[str, Any]
+LambdaHandler = Callable[[Event, Any], dict[str, Any]]
+
+
+class ServerError(RequestError):
+    """A request that failed through no fault of its own; the log says why."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self) -> None:
+        super().__init__("The request could not be processed.")
+
+
+class Unavailable(RequestError):
+    """A request that may succeed if it is sent again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("The service is temporarily unavailable; please send the request again.")
+
+
+class Dialect(Protocol):
+    """What a dialect's module gives to every function that speaks it."""
+
+    def credentials(self, request: Request) -> Credentials:
+        """The credentials that a request carries. Raises: Unauthenticated."""
+
+    def encode_error(self, request: Request, error: RequestError) -> Response:
+        """An error as the dialect words it."""
+
+
+def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Caller], Response]], LambdaHandler]:
+    """Make a Lambda handler of a function that answers an authenticated request.
+
+    The order is the documents': an unknown space is told before the credentials are looked at.
+
+    Parameters: dialect, whose credentials and errors the endpoint speaks; scope, what the caller must be allowed.
+    """
+
+    def decorate(serve: Callable[[Request, Caller], Response]) -> LambdaHandler:
+        def answer(request: Request) -> Response:
+            access = runtime.access()
+            host_space = space_of_host(request.domain_name, setting("BASE_DOMAIN"), access)
+            now = datetime.now(UTC)
+            caller = authenticate(dialect.credentials(request), host_space, scope, access, now)
+            logger.append_keys(space=caller.space, keyid=caller.keyid)
+            return serve(request, caller)
+
+        return public_endpoint(lambda request: dialect)(answer)
+
+    return decorate
+
+
+def public_endpoint(
+    dialect_of: Callable[[Request], Dialect],
+) -> Callable[[Callable[[Request], Response]], LambdaHandler]:
+    """Make a Lambda handler of a function that answers a request from anybody.
+
+    Parameters: dialect_of, gives the dialect in which a request's errors are worded.
+    """
+
+    def decorate(serve: Callable[[Request], Response]) -> LambdaHandler:
+        @logger.inject_lambda_context(clear_state=True)
+        def handler(event: Event, context: Any) -> dict[str, Any]:
+            request = Request.from_event(event)
+            try:
+                response = serve(request)
+            except RequestError as error:
+                response = dialect_of(request).encode_error(request, error)
+            except Retryable:
+                logger.exception("A service did not answer")
+                response = dialect_of(request).encode_error(request, Unavailable())
+            except Exception:
+                logger.exception("The request failed")
+                response = dialect_of(request).encode_error(request, ServerError())
+            logger.info("Answered", method=request.method, path=request.path, status=int(response.status))
+            return response.to_event()
+
+        return handler
+
+    return decorate

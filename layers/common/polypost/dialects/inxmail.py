@@ -1,0 +1,344 @@
+"""Inxmail Commerce API for SAP: send a mail; read bounces, complaints, verified sender domains.
+
+Source: the document inxmail-commerce-sap; where it is silent, what its server, a Spring application, would do.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from polypost.adapters.mailer import MAX_TAG_BYTES
+from polypost.addresses import InvalidAddress, parse_address
+from polypost.auth import basic_credentials as credentials
+from polypost.errors import (
+    InvalidDate,
+    InvalidRequest,
+    MethodNotAllowed,
+    RequestError,
+    Unauthenticated,
+)
+from polypost.http import Request, Response
+from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
+from polypost.models.mail import AcceptedMail, Mail, Mailbox
+
+__all__ = [
+    "BASE_PATH",
+    "ENDPOINTS",
+    "INDEX",
+    "credentials",
+    "decode_bounces_query",
+    "decode_complaints_query",
+    "decode_send",
+    "encode_bounces",
+    "encode_complaints",
+    "encode_error",
+    "encode_index",
+    "encode_send",
+    "encode_verified_senders",
+]
+
+BASE_PATH = "/api-service"
+
+_RESOURCES = {
+    "send": (f"{BASE_PATH}/custom/sap/v1/send", "POST"),
+    "bounces": (f"{BASE_PATH}/custom/sap/v1/bounces", "GET"),
+    "complaints": (f"{BASE_PATH}/custom/sap/v1/complaints", "GET"),
+    "verifiedSenders": (f"{BASE_PATH}/custom/sap/v1/verifiedSenders", "GET"),
+}
+
+#: The two spellings of the index, which the default route serves.
+INDEX: dict[str, tuple[str, ...]] = {BASE_PATH: ("GET",), f"{BASE_PATH}/": ("GET",)}
+
+ENDPOINTS = INDEX | {path: (method,) for path, method in _RESOURCES.values()}
+
+_JSON = "application/json"
+
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 2000
+
+# --- The index --------------------------------------------------------------------------------------------------------
+
+
+def encode_index(request: Request) -> Response:
+    """The links to the API's resources."""
+    links = {"self": {"href": f"{request.origin}{BASE_PATH}/"}}
+    links |= {rel: {"href": f"{request.origin}{path}"} for rel, (path, _) in _RESOURCES.items()}
+    return _response(HTTPStatus.OK, {"_links": links})
+
+
+# --- Send an email ----------------------------------------------------------------------------------------------------
+
+
+def _blank_is_absent(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("one_line", "must not contain line breaks or control characters")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return parse_address(value.strip())
+    except InvalidAddress as error:
+        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": str(error)}) from error
+
+
+def _uri_list(value: str) -> str:
+    # Header lines may have 998 characters, and a URI cannot be folded (RFC 5322, RFC 2369).
+    if not value.isascii() or max(map(len, value.split())) > 900:
+        raise PydanticCustomError("uri_list", "must hold ASCII URIs of at most 900 characters")
+    return value.strip()
+
+
+def _taggable(value: str) -> str:
+    if len(value.encode()) > MAX_TAG_BYTES:
+        raise PydanticCustomError("taggable", "must not be longer than {max} bytes", {"max": MAX_TAG_BYTES})
+    return value
+
+
+_Line = Annotated[str, AfterValidator(_one_line)]
+_Address = Annotated[_Line, AfterValidator(_address)]
+_Label = Annotated[str, AfterValidator(_taggable)]
+_AbsentIfBlank = BeforeValidator(_blank_is_absent)
+
+
+class SendRequest(BaseModel):
+    """The body of `POST /custom/sap/v1/send`, its members in the document's order; unknown ones are ignored."""
+
+    # Jackson reads a number where a text is expected.
+    model_config = ConfigDict(coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+    type: Literal["email"]
+    sourceSystem: Annotated[_Label | None, _AbsentIfBlank] = None
+    campaignId: Annotated[_Label | None, _AbsentIfBlank] = None
+    sender: Annotated[_Address, _AbsentIfBlank]
+    senderName: Annotated[_Line | None, _AbsentIfBlank] = None
+    replyTo: Annotated[_Address | None, _AbsentIfBlank] = None
+    replyToName: Annotated[_Line | None, _AbsentIfBlank] = None
+    recipient: Annotated[_Address, _AbsentIfBlank]
+    recipientName: Annotated[_Line | None, _AbsentIfBlank] = None
+    bccRecipient: Annotated[_Address | None, _AbsentIfBlank] = None
+    listUnsubscribe: Annotated[Annotated[_Line, AfterValidator(_uri_list)] | None, _AbsentIfBlank] = None
+    subjectContentPlainText: Annotated[_Line, _AbsentIfBlank]
+    bodyContentHTML: str | None = None
+    bodyContentPlainText: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> "SendRequest":
+        if not self.bodyContentHTML and not self.bodyContentPlainText:
+            raise PydanticCustomError("body", "bodyContentHTML or bodyContentPlainText is required")
+        if self.replyToName is not None and self.replyTo is None:
+            raise PydanticCustomError("reply_to", "replyToName needs replyTo")
+        return self
+
+
+def decode_send(request: Request) -> Mail:
+    """The mail that a request asks for.
+
+    Raises: UnsupportedMediaType; InvalidRequest, naming the first field that is wrong.
+    """
+    try:
+        wire = SendRequest.model_validate_json(request.text_of(_JSON))
+    except ValidationError as error:
+        raise _invalid_body(error) from error
+    return Mail(
+        sender=Mailbox(address=wire.sender, name=wire.senderName or ""),
+        reply_to=Mailbox(address=wire.replyTo, name=wire.replyToName or "") if wire.replyTo else None,
+        recipient=Mailbox(address=wire.recipient, name=wire.recipientName or ""),
+        bcc=wire.bccRecipient,
+        list_unsubscribe=wire.listUnsubscribe,
+        subject=wire.subjectContentPlainText,
+        html=wire.bodyContentHTML or None,
+        text=wire.bodyContentPlainText or None,
+        source_system=wire.sourceSystem,
+        campaign_id=wire.campaignId,
+    )
+
+
+def _invalid_body(error: ValidationError) -> InvalidRequest:
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if problem["type"] == "json_invalid":
+        return InvalidRequest("", f"The request body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}")
+    if not problem["loc"]:
+        return InvalidRequest("", problem["msg"])
+    field = str(problem["loc"][0])
+    words = {"missing": "is required", "string_type": "is required, as a string", "literal_error": "must be 'email'"}
+    return InvalidRequest(field, f"{field} {words.get(problem['type'], problem['msg'])}")
+
+
+def encode_send(accepted: AcceptedMail) -> Response:
+    """200: the transaction id of the request, and when it was taken."""
+    return _response(HTTPStatus.OK, {"messageId": accepted.message_id, "date": _timestamp(accepted.accepted_at)})
+
+
+# --- Bounces and complaints -------------------------------------------------------------------------------------------
+
+
+class EventsQuery(BaseModel):
+    """The filters and the page that a list is asked for."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    criteria: EventFilter
+    page: int
+    page_size: int
+
+
+def decode_bounces_query(request: Request) -> EventsQuery:
+    """The filters of `GET /custom/sap/v1/bounces`.
+
+    Raises: InvalidRequest, naming the parameter; InvalidDate.
+    """
+    query = request.query()
+    start = _second(query, "startTimeUTC")
+    end = _second(query, "endTimeUTC")
+    if start is not None and start > request.received_at:
+        raise InvalidDate("startTimeUTC", f"Start date {_timestamp(start)} is in future")
+    if start is not None and end is not None and start > end:
+        raise InvalidDate("startTimeUTC", f"Start date {_timestamp(start)} is after end date {_timestamp(end)}")
+    criteria = EventFilter(query.get("sourceSystem") or None, query.get("campaignId") or None, start, end)
+    page = _number(query, "page", default=0, least=0)
+    page_size = _number(query, "pageSize", default=DEFAULT_PAGE_SIZE, least=1, most=MAX_PAGE_SIZE)
+    return EventsQuery(criteria=criteria, page=page, page_size=page_size)
+
+
+def decode_complaints_query(request: Request) -> EventsQuery:
+    """The filters of `GET /custom/sap/v1/complaints`, of which one of sourceSystem and campaignId may be used.
+
+    Raises: InvalidRequest, naming the parameter; InvalidDate.
+    """
+    query = decode_bounces_query(request)
+    if query.criteria.source_system is not None and query.criteria.campaign_id is not None:
+        raise InvalidRequest("campaignId", "Only one of sourceSystem or campaignId may be used")
+    return query
+
+
+def _second(query: Mapping[str, str], name: str) -> datetime | None:
+    value = query.get(name)
+    if not value:
+        return None
+    try:
+        # strptime also takes shorter numbers, and digits of other scripts.
+        if not re.fullmatch(r"[0-9]{13,14}", value):
+            raise ValueError(value)
+        # The document's own example has thirteen digits, the second being one of them.
+        seconds = f"{value[:12]}0{value[12:]}" if len(value) == 13 else value
+        return datetime.strptime(seconds, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidDate(name, f"{name} '{value}' is not a date of the form yyyyMMddHHmmss") from error
+
+
+def _number(query: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None) -> int:
+    value = query.get(name)
+    if not value:
+        return default
+    # Ten digits hold every page that can exist; Python refuses to read numbers of thousands of digits.
+    number = int(value) if re.fullmatch(r"-?[0-9]{1,10}", value) else None
+    if number is None or number < least or (most is not None and number > most):
+        bounds = f"from {least} to {most}" if most is not None else f"of at least {least}"
+        raise InvalidRequest(name, f"{name} '{value}' is not a number {bounds}")
+    return number
+
+
+def encode_bounces(request: Request, query: EventsQuery, page: EventPage) -> Response:
+    """200: one page of bounces, with the links to its neighbours."""
+    return _page(request, query, page, "bounces", _bounce)
+
+
+def encode_complaints(request: Request, query: EventsQuery, page: EventPage) -> Response:
+    """200: one page of complaints, with the links to its neighbours."""
+    return _page(request, query, page, "complaints", _complaint)
+
+
+def _bounce(event: DeliveryEvent) -> dict[str, str | None]:
+    return {
+        "sourceSystem": event.message.source_system,
+        "campaignId": event.message.campaign_id,
+        "messageId": event.message.message_id,
+        "recipient": event.fact.recipient,
+        "errorCode": event.fact.error_code,
+        "errorText": event.fact.error_text,
+        "type": event.fact.type,
+        "timestamp": f"{event.fact.occurred_at:%Y%m%d%H%M%S}",
+    }
+
+
+def _complaint(event: DeliveryEvent) -> dict[str, str | None]:
+    return {
+        "sourceSystem": event.message.source_system,
+        "campaignId": event.message.campaign_id,
+        "messageId": event.message.message_id,
+        "recipient": event.fact.recipient,
+        "type": event.fact.type,
+        "timestamp": f"{event.fact.occurred_at:%Y%m%d%H%M%S}",
+    }
+
+
+def _page(request: Request, query: EventsQuery, page: EventPage, member: str, encode: Any) -> Response:
+    def link(number: int, rel: str) -> str:
+        parameters = request.query() | {"page": str(number), "pageSize": str(query.page_size)}
+        return f'<{request.origin}{request.path}?{urlencode(parameters)}>; rel="{rel}"'
+
+    links = [] if page.is_last else [link(page.number + 1, "next")]
+    links += [link(page.number - 1, "previous")] if page.number > 0 else []
+    rows = [{name: value for name, value in encode(event).items() if value is not None} for event in page.events]
+    return _response(
+        HTTPStatus.OK,
+        {"page": page.number, "lastPage": page.is_last, member: rows},
+        {"Link": ", ".join(links)} if links else {},
+    )
+
+
+# --- Senderdomains ----------------------------------------------------------------------------------------------------
+
+
+def encode_verified_senders(domains: list[str]) -> Response:
+    """200: the domains that the space may send from."""
+    return _response(HTTPStatus.OK, {"senderDomains": domains})
+
+
+# --- Error states -----------------------------------------------------------------------------------------------------
+
+
+def encode_error(request: Request, error: RequestError) -> Response:
+    """An error in the body of Spring's default error attributes, members in the order of the document's samples."""
+    path = request.path_and_query
+    body: dict[str, str | int] = {
+        "timestamp": _timestamp(request.received_at),
+        "status": int(error.status),
+        "error": error.status.phrase,
+        "message": error.message,
+        "path": (path.removeprefix(BASE_PATH) or "/") if _is_ours(request.path) else path,
+    }
+    if error.status is HTTPStatus.BAD_REQUEST:
+        name = "InvalidDateParameter" if isinstance(error, InvalidDate) else "InvalidParameter"
+        body["exception"] = f"com.inxmail.xcom.api.rest.{name}"
+        body = dict(sorted(body.items()))
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    return _response(error.status, body, headers)
+
+
+def _is_ours(path: str) -> bool:
+    return path == BASE_PATH or path.startswith(f"{BASE_PATH}/")
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+
+
+def _response(status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str] = {}) -> Response:
+    return Response(status, json.dumps(body, ensure_ascii=False), {"Content-Type": _JSON, **headers})

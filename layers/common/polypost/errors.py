@@ -1,0 +1,105 @@
+"""What can go wrong, sorted by what a caller may do about it.
+
+`Retryable` means that the same call may succeed later; `Permanent` means that it never will. `RequestError` is the
+permanent kind that an API client is told about: it carries the HTTP status, and each dialect words its body.
+"""
+
+from http import HTTPStatus
+
+
+class PolypostError(Exception):
+    """Every error that this project raises on purpose."""
+
+
+class Retryable(PolypostError):
+    """The same call may succeed later; nothing was changed, or repeating the change is harmless."""
+
+
+class Permanent(PolypostError):
+    """The same call can never succeed."""
+
+
+class OutcomeUnknown(PolypostError):
+    """The call may have taken effect: no answer came. Repeating it blindly would do it twice."""
+
+
+class RequestError(Permanent):
+    """A request that is answered with an error.
+
+    Parameters: message, for the client, in plain words.
+    """
+
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(RequestError):
+    """A value that the API does not accept.
+
+    Parameters: field, the name on the wire of what is wrong, or an empty string for the body as a whole; message,
+    in plain words, naming the field.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidDate(InvalidRequest):
+    """A date parameter that is none, or that asks for something impossible."""
+
+
+class Unauthenticated(RequestError):
+    """Credentials that are missing, wrong, expired, or of another space: one message, so that none tells which."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__("Missing or invalid credentials.")
+
+
+class Forbidden(RequestError):
+    """Valid credentials that lack the scope."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFound(RequestError):
+    """Nothing stands at this path."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class UnknownSpace(NotFound):
+    """The host names a space that does not exist (inxmail-commerce-sap, "All Requests", 404)."""
+
+    def __init__(self) -> None:
+        super().__init__("Unknown tenant.")
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, for other methods.
+
+    Parameters: method, the one that was used; allowed, the methods that the path answers to.
+    """
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"Request method '{method}' not supported; allowed: {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class PayloadTooLarge(RequestError):
+    """A request too large to be queued whole."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaType(RequestError):
+    """A request body in a format that the endpoint does not read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE

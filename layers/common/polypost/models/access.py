@@ -1,0 +1,42 @@
+"""Spaces, and who may do what in them."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: A space is the first label of a host, so its id is a DNS label (RFC 1123).
+SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Scope(StrEnum):
+    """What a credential may be allowed to do."""
+
+    MAIL_SEND = "mail:send"
+    EVENTS_READ = "events:read"
+    DOMAINS_READ = "domains:read"
+
+
+class Space(BaseModel):
+    """A tenant: its contacts, mail and credentials are its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(pattern=f"^{SPACE_ID.pattern}$")
+
+
+class Credential(BaseModel):
+    """One key of one space; the secret itself is stored nowhere.
+
+    `secret_sha256` is a hexadecimal digest; `expires_at`, if set, is the first moment at which the key is invalid.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    keyid: str
+    space: str
+    secret_sha256: str
+    scopes: frozenset[str]
+    expires_at: datetime | None = None
+    label: str = ""

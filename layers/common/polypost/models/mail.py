@@ -1,0 +1,54 @@
+"""A mail to be sent, and what its acceptance gives."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class Mailbox(_Frozen):
+    """An address with its display name.
+
+    `address` is as `addresses.parse_address` gives it; `name` may be empty.
+    """
+
+    address: str
+    name: str = ""
+
+
+class Mail(_Frozen):
+    """One mail to one recipient.
+
+    `text` and `html` are the body's parts, at least one of them not empty. `list_unsubscribe` is the header's whole
+    value (RFC 2369). `source_system` and `campaign_id` come back in the lists of bounces and complaints.
+    """
+
+    sender: Mailbox
+    recipient: Mailbox
+    subject: str
+    reply_to: Mailbox | None = None
+    bcc: str | None = None
+    list_unsubscribe: str | None = None
+    text: str | None = None
+    html: str | None = None
+    source_system: str | None = None
+    campaign_id: str | None = None
+
+
+class QueuedMail(_Frozen):
+    """A mail between its acceptance and its sending."""
+
+    message_id: str
+    space: str
+    accepted_at: datetime
+    mail: Mail
+
+
+class AcceptedMail(_Frozen):
+    """What the sender of a mail is told: the id under which it is found again, and when it was taken."""
+
+    message_id: str
+    accepted_at: datetime

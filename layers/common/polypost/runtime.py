@@ -1,0 +1,40 @@
+"""The composition root: each adapter, built once per warm function from what template.yaml tells it."""
+
+from functools import cache
+
+from polypost.adapters import clients
+from polypost.adapters.access_table import AccessTable
+from polypost.adapters.logs_table import LogsTable
+from polypost.adapters.mail_queue import MailQueue
+from polypost.adapters.mailer import Mailer
+from polypost.settings import setting
+
+
+@cache
+def access() -> AccessTable:
+    """The Access table."""
+    return AccessTable(clients.dynamodb(), setting("ACCESS_TABLE"))
+
+
+@cache
+def logs() -> LogsTable:
+    """The Logs table."""
+    return LogsTable(clients.dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def mail_queue() -> MailQueue:
+    """The queue of accepted mails."""
+    return MailQueue(clients.sqs(), setting("MAIL_QUEUE_URL"))
+
+
+@cache
+def mail_dead_letter_queue() -> MailQueue:
+    """Where mails go that can never be sent."""
+    return MailQueue(clients.sqs(), setting("MAIL_DEAD_LETTER_QUEUE_URL"))
+
+
+@cache
+def mailer() -> Mailer:
+    """SES."""
+    return Mailer(clients.sesv2(), setting("CONFIGURATION_SET"))

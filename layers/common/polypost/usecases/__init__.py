@@ -1,0 +1,1 @@
+"""What Polypost does, one module for each thing."""

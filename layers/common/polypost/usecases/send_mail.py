@@ -1,0 +1,25 @@
+"""Accept a mail: check that the space may send it, and queue it."""
+
+from datetime import UTC, datetime
+
+from polypost.adapters.access_table import AccessTable
+from polypost.adapters.mail_queue import MailQueue
+from polypost.addresses import domain_of
+from polypost.errors import InvalidRequest
+from polypost.message_ids import new_message_id
+from polypost.models.mail import AcceptedMail, Mail, QueuedMail
+
+
+def send_mail(mail: Mail, space: str, *, access: AccessTable, queue: MailQueue) -> AcceptedMail:
+    """Queue a mail, in one call to SQS and with no row written.
+
+    Raises: InvalidRequest, for a sender whose domain the space has not verified; PayloadTooLarge; Retryable, when it
+    could not be queued.
+    """
+    domain = domain_of(mail.sender.address)
+    if not access.is_verified_sender(space, domain):
+        raise InvalidRequest("sender", f"sender: {domain} is not a verified sender domain of this space")
+    accepted_at = datetime.now(UTC)
+    message_id = new_message_id(accepted_at)
+    queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=accepted_at, mail=mail))
+    return AcceptedMail(message_id=message_id, accepted_at=accepted_at)
