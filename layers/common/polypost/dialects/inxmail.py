@@ -166,14 +166,17 @@ def decode_send(request: Request) -> Mail:
 
 
 def _invalid_body(error: ValidationError) -> InvalidRequest:
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    problem = error.errors(include_url=False)[0]
     if problem["type"] == "json_invalid":
         return InvalidRequest("", f"The request body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}")
+    if problem["type"] == "model_type":
+        return InvalidRequest("", "The request body is not a JSON object")
     if not problem["loc"]:
         return InvalidRequest("", problem["msg"])
     field = str(problem["loc"][0])
-    words = {"missing": "is required", "string_type": "is required, as a string", "literal_error": "must be 'email'"}
-    return InvalidRequest(field, f"{field} {words.get(problem['type'], problem['msg'])}")
+    kind = "missing" if problem["input"] is None else problem["type"]
+    words = {"missing": "is required", "string_type": "must be a string", "literal_error": "must be 'email'"}
+    return InvalidRequest(field, f"{field} {words.get(kind, problem['msg'])}")
 
 
 def encode_send(accepted: AcceptedMail) -> Response:

@@ -1,0 +1,199 @@
+"""The template's own tables, queues and topics on moto's server, and the functions in this process."""
+
+import importlib.util
+import json
+import os
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polypost_cli.local.aws import Clients, local_clients
+from polypost_cli.local.aws_server import AwsCall, aws_application
+from polypost_cli.local.environment import isolate
+from polypost_cli.local.http_server import listen, serve
+from polypost_cli.local.stack import Stack, create_stack
+from polypost_cli.local.template import read_template
+from support.lambda_events import LambdaContext, http_event, sqs_event
+
+from polypost import runtime
+from polypost.adapters.mail_queue import decode
+from polypost.auth import secret_digest
+from polypost.models.access import Credential, Scope, Space
+
+ROOT = Path(__file__).parents[2]
+SECRET = "secret-of-the-tests"
+
+
+@dataclass
+class Engine:
+    """The local AWS engine with the template's resources, and every call that was made to it."""
+
+    stack: Stack
+    clients: Clients
+    calls: list[AwsCall] = field(default_factory=list)
+
+    def actions(self, service: str) -> list[str]:
+        """The operations of one service that were called, in order."""
+        return [call.action for call in self.calls if call.service == service]
+
+    def receive(self, queue: str) -> list[str]:
+        """Take every message that waits in a queue, by the output that names it."""
+        bodies: list[str] = []
+        while True:
+            answer = self.clients.sqs.receive_message(QueueUrl=self.stack.outputs[queue], MaxNumberOfMessages=10)
+            if "Messages" not in answer:
+                return bodies
+            for message in answer["Messages"]:
+                bodies.append(message["Body"])
+                self.clients.sqs.delete_message(
+                    QueueUrl=self.stack.outputs[queue], ReceiptHandle=message["ReceiptHandle"]
+                )
+
+
+@pytest.fixture(scope="session")
+def session_engine() -> Iterator[Engine]:
+    calls: list[AwsCall] = []
+    listening = listen(0)
+    server = serve(aws_application([calls.append]), listening)
+    saved = dict(os.environ)
+    isolate(os.environ, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    try:
+        template = read_template(ROOT / "template.yaml")
+        clients = local_clients()
+        stack = create_stack(template.cloudformation, clients, ("example.com",))
+        for function in stack.functions.values():
+            os.environ.update(function.environment)
+        yield Engine(stack, clients, calls)
+    finally:
+        server.shutdown()
+        server.server_close()
+        listening.close()
+        os.environ.clear()
+        os.environ.update(saved)
+
+
+@pytest.fixture
+def engine(session_engine: Engine) -> Engine:
+    """The engine, with queues empty and no call counted yet."""
+    for name in session_engine.stack.outputs:
+        if name.endswith("QueueUrl"):
+            session_engine.receive(name)
+    session_engine.calls.clear()
+    return session_engine
+
+
+Invoke = Callable[[str, dict[str, Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def invoke(session_engine: Engine) -> Invoke:
+    """Call a function's handler, by the name of its folder."""
+    handlers: dict[str, Any] = {}
+
+    def call(function: str, event: dict[str, Any]) -> Any:
+        if function not in handlers:
+            path = ROOT / "functions" / function / "app.py"
+            spec = importlib.util.spec_from_file_location(f"functions.{function}.app", path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            handlers[function] = module.handler
+        return handlers[function](json.loads(json.dumps(event)), LambdaContext())
+
+    return call
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client sees of a response."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Api:
+    """A client of one space."""
+
+    space: str
+    keyid: str
+    invoke: Invoke
+
+    def call(
+        self,
+        function: str,
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        body: bytes | dict[str, Any] = b"",
+        headers: dict[str, str] | None = None,
+        credentials: tuple[str, str] | None = None,
+        **event: Any,
+    ) -> Answer:
+        """Send a request with the space's credentials; a dictionary is sent as JSON."""
+        token = b64encode(":".join(credentials or (self.keyid, SECRET)).encode()).decode()
+        sent = {"authorization": f"Basic {token}"}
+        if isinstance(body, dict):
+            sent["content-type"] = "application/json"
+            body = json.dumps(body).encode()
+        answer = self.invoke(
+            function, http_event(method, path, query, headers=sent | (headers or {}), body=body, **event)
+        )
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+    def send(self, body: bytes | dict[str, Any], **options: Any) -> Answer:
+        """POST to inxmail's send."""
+        return self.call("inxmail_send", "POST", "/api-service/custom/sap/v1/send", body=body, **options)
+
+    def bounces(self, query: str = "", **options: Any) -> Answer:
+        """GET inxmail's bounces."""
+        return self.call("inxmail_bounces", "GET", "/api-service/custom/sap/v1/bounces", query, **options)
+
+    def complaints(self, query: str = "", **options: Any) -> Answer:
+        """GET inxmail's complaints."""
+        return self.call("inxmail_complaints", "GET", "/api-service/custom/sap/v1/complaints", query, **options)
+
+    def verified_senders(self, **options: Any) -> Answer:
+        """GET inxmail's verifiedSenders."""
+        return self.call("inxmail_verified_senders", "GET", "/api-service/custom/sap/v1/verifiedSenders", **options)
+
+    def deliver(self, *bodies: str) -> list[str]:
+        """Run the mail worker on a batch; the numbers of the messages that it wants again."""
+        return self._failures("mail_worker", *bodies)
+
+    def notify(self, *bodies: str) -> list[str]:
+        """Run ses_events on a batch; the numbers of the messages that it wants again."""
+        return self._failures("ses_events", *bodies)
+
+    @staticmethod
+    def message_id_of(queued: str) -> str:
+        """The id in the body of a queue's message."""
+        return decode(queued).message_id
+
+    def _failures(self, function: str, *bodies: str) -> list[str]:
+        answer = self.invoke(function, sqs_event(*bodies))
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def create_credential(keyid: str, space: str, **members: Any) -> None:
+    """Store a credential with every scope, whose secret is SECRET."""
+    members = {"secret_sha256": secret_digest(SECRET), "scopes": frozenset(Scope)} | members
+    assert runtime.access().create_credential(Credential(keyid=keyid, space=space, **members))
+
+
+@pytest.fixture
+def api(engine: Engine, invoke: Invoke) -> Api:
+    """A client of a space of its own, which may send from example.com."""
+    space = f"space-{uuid.uuid4().hex[:12]}"
+    assert runtime.access().create_space(Space(id=space))
+    runtime.access().put_sender_domain(space, "example.com", verified=True)
+    create_credential(f"key-of-{space}", space)
+    engine.calls.clear()
+    return Api(space, f"key-of-{space}", invoke)

@@ -1,0 +1,275 @@
+"""From the HTTP request to the raw message that SES is given."""
+
+import json
+import random
+from base64 import b64decode
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from polypost.adapters.mail_queue import decode
+from polypost.models.mail import Mailbox
+
+from .conftest import Api, Engine
+
+BODY = {
+    "type": "email",
+    "sourceSystem": "Prüfung/1",
+    "campaignId": "Ω 2",
+    "sender": "info@example.com",
+    "senderName": "Müller, Söhne & Co.",
+    "replyTo": "reply@example.net",
+    "replyToName": 'Antwort "hier"',
+    "recipient": "max.mustermann@bücher.example",
+    "recipientName": "Max Mustermann 日本",
+    "bccRecipient": "bcc@example.org",
+    "listUnsubscribe": f"<https://www.example.com/{'u' * 200}>, <mailto:unsub@example.com>",
+    "subjectContentPlainText": "Größe: 🎉 – " + "sehr lang " * 30 + "Ende",
+    "bodyContentHTML": "<p>Grüße\n日本</p>",
+    "bodyContentPlainText": "Grüße\nÜber 998 Zeichen: " + "x" * 2000,
+}
+
+
+def without(*names: str, **changes: Any) -> dict[str, Any]:
+    return {name: value for name, value in BODY.items() if name not in names} | changes
+
+
+def sent_requests(engine: Engine) -> list[dict[str, Any]]:
+    return [json.loads(call.request) for call in engine.calls if call.action == "POST /v2/email/outbound-emails"]
+
+
+def send_and_deliver(api: Api, engine: Engine, body: dict[str, Any]) -> tuple[dict[str, Any], EmailMessage]:
+    """Send, run the worker, and read what SES was given."""
+    answer = api.send(body)
+    assert answer.status == 200, answer.body
+    (queued,) = engine.receive("MailQueueUrl")
+    assert api.deliver(queued) == []
+    (request,) = sent_requests(engine)
+    mime = message_from_bytes(b64decode(request["Content"]["Raw"]["Data"]), policy=policy.default)
+    assert isinstance(mime, EmailMessage)
+    return request, mime
+
+
+def test_every_field_reaches_the_mail(api: Api, engine: Engine) -> None:
+    request, mime = send_and_deliver(api, engine, BODY)
+    assert mime["From"] == '"Müller, Söhne & Co." <info@example.com>'
+    assert mime["Reply-To"] == '"Antwort \\"hier\\"" <reply@example.net>'
+    assert mime["To"].addresses[0].display_name == "Max Mustermann 日本"
+    assert mime["To"].addresses[0].addr_spec == "max.mustermann@xn--bcher-kva.example"
+    assert mime["Subject"] == BODY["subjectContentPlainText"]
+    assert mime["List-Unsubscribe"] == BODY["listUnsubscribe"]
+    plain = mime.get_body(("plain",))
+    html = mime.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().replace("\r\n", "\n") == BODY["bodyContentPlainText"] + "\n"
+    assert html.get_content().replace("\r\n", "\n") == BODY["bodyContentHTML"] + "\n"
+    assert mime.get_content_type() == "multipart/alternative"
+    assert request["Destination"] == {
+        "ToAddresses": ["max.mustermann@xn--bcher-kva.example"],
+        "BccAddresses": ["bcc@example.org"],
+    }
+
+
+def test_the_bcc_stands_nowhere_in_the_message(api: Api, engine: Engine) -> None:
+    request, mime = send_and_deliver(api, engine, BODY)
+    assert "bcc@example.org" not in b64decode(request["Content"]["Raw"]["Data"]).decode()
+    assert mime["Bcc"] is None
+
+
+def test_an_events_tags_name_the_message(api: Api, engine: Engine) -> None:
+    request, mime = send_and_deliver(api, engine, BODY)
+    tags = {tag["Name"]: tag["Value"] for tag in request["EmailTags"]}
+    assert tags["space"] == api.space
+    assert tags["messageId"] == mime["X-Polypost-Message-Id"]
+    assert tags["sourceSystem"] == "UHLDvGZ1bmcvMQ"
+    assert tags["campaignId"] == "zqkgMg"
+    assert request["ConfigurationSetName"] == engine.stack.functions["MailWorker"].environment["CONFIGURATION_SET"]
+
+
+@pytest.mark.parametrize(
+    ("part", "content_type"), [("bodyContentPlainText", "text/plain"), ("bodyContentHTML", "text/html")]
+)
+def test_either_body_part_suffices(api: Api, engine: Engine, part: str, content_type: str) -> None:
+    other = "bodyContentHTML" if part == "bodyContentPlainText" else "bodyContentPlainText"
+    _, mime = send_and_deliver(api, engine, without(other))
+    assert mime.get_content_type() == content_type
+
+
+def test_optional_fields_may_be_missing_null_or_empty(api: Api, engine: Engine) -> None:
+    optional = ["sourceSystem", "replyTo", "replyToName", "listUnsubscribe", "bccRecipient"]
+    body = without(*optional, campaignId=None, senderName="", recipientName=None)
+    request, mime = send_and_deliver(api, engine, body)
+    assert mime["From"] == "info@example.com"
+    assert (mime["Reply-To"], mime["List-Unsubscribe"]) == (None, None)
+    assert request["Destination"].get("BccAddresses", []) == []
+    assert {tag["Name"] for tag in request["EmailTags"]} == {"messageId", "space"}
+
+
+def test_send_makes_one_sqs_call_and_no_write(api: Api, engine: Engine) -> None:
+    assert api.send(BODY).status == 200
+    assert engine.actions("sqs") == ["SendMessage"]
+    assert set(engine.actions("dynamodb")) == {"GetItem"}
+
+
+def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
+    answer = api.send(BODY)
+    (body,) = engine.receive("MailQueueUrl")
+    queued = decode(body)
+    assert list(answer.body) == ["messageId", "date"]
+    assert answer.body["messageId"] == queued.message_id
+    assert f"{queued.accepted_at:%Y-%m-%dT%H:%M:%S}" == answer.body["date"][:19]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (without("type"), "type is required"),
+        (without(type="sms"), "type must be 'email'"),
+        (without(type=None), "type is required"),
+        (without("sender"), "sender is required"),
+        (without(sender=None), "sender is required"),
+        (without(sender=""), "sender is required"),
+        (without("recipient"), "recipient is required"),
+        (without("subjectContentPlainText"), "subjectContentPlainText is required"),
+        (without(subjectContentPlainText="  "), "subjectContentPlainText is required"),
+        (without(subjectContentPlainText=True), "subjectContentPlainText must be a string"),
+        (without("bodyContentHTML", "bodyContentPlainText"), "bodyContentHTML or bodyContentPlainText is required"),
+        (without(bodyContentHTML="", bodyContentPlainText=None), "bodyContentHTML or bodyContentPlainText is required"),
+        (without(bodyContentHTML=[]), "bodyContentHTML must be a string"),
+        (without(recipient="nobody"), "recipient is not a valid e-mail address"),
+        (without(recipient="a@example.com, b@example.com"), "recipient is not a valid e-mail address"),
+        (without(recipient="Max <max@example.com>"), "recipient is not a valid e-mail address"),
+        (without(recipient="müller@example.com"), "recipient is not a valid e-mail address"),
+        (without(sender="info@localhost"), "sender is not a valid e-mail address"),
+        (without(replyTo="@example.com"), "replyTo is not a valid e-mail address"),
+        (without(bccRecipient="x y@example.com"), "bccRecipient is not a valid e-mail address"),
+        (without("replyTo"), "replyToName needs replyTo"),
+        (without(listUnsubscribe="<https://example.com/ü>"), "listUnsubscribe must hold ASCII URIs"),
+        (without(listUnsubscribe=f"<https://example.com/{'u' * 990}>"), "listUnsubscribe must hold ASCII URIs"),
+        (without(sourceSystem="ü" * 96), "sourceSystem must not be longer than 190 bytes"),
+        (without(campaignId="x" * 191), "campaignId must not be longer than 190 bytes"),
+        (without(sender="info@example.org"), "sender: example.org is not a verified sender domain of this space"),
+        (without(sender="info@sub.example.com"), "sender: sub.example.com is not a verified sender domain"),
+        (b"", "The request body is not JSON"),
+        (b"{", "The request body is not JSON"),
+        (b"[]", "The request body is not a JSON object"),
+        (b"null", "The request body is not a JSON object"),
+        (b'{"type": "\xff"}', "The request body is not utf-8"),
+        (b'{"subjectContentPlainText": "\\ud800"}', "The request body is not JSON"),
+    ],
+)
+def test_bad_input_names_its_field_and_changes_nothing(
+    api: Api, engine: Engine, body: dict[str, Any] | bytes, message: str
+) -> None:
+    answer = api.send(body, headers={"content-type": "application/json"})
+    assert answer.status == 400
+    assert list(answer.body) == ["error", "exception", "message", "path", "status", "timestamp"]
+    assert answer.body["message"].startswith(message), answer.body["message"]
+    assert answer.body["path"] == "/custom/sap/v1/send"
+    assert engine.receive("MailQueueUrl") == []
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\u2028", "\x00", "\x0b"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "sender",
+        "senderName",
+        "replyTo",
+        "replyToName",
+        "recipient",
+        "recipientName",
+        "bccRecipient",
+        "listUnsubscribe",
+        "subjectContentPlainText",
+    ],
+)
+def test_nothing_that_becomes_a_header_may_break_the_line(
+    api: Api, engine: Engine, field: str, line_break: str
+) -> None:
+    value = str(BODY[field])
+    answer = api.send(without(**{field: f"{value[:3]}{line_break}Bcc: x@example.com{value[3:]}"}))
+    assert answer.status == 400
+    assert answer.body["message"] == f"{field} must not contain line breaks or control characters"
+    assert engine.receive("MailQueueUrl") == []
+
+
+def test_a_number_is_read_as_text_as_the_original_does(api: Api, engine: Engine) -> None:
+    assert api.send(without(campaignId=4587)).status == 200
+    (body,) = engine.receive("MailQueueUrl")
+    assert decode(body).mail.campaign_id == "4587"
+
+
+def test_unknown_members_are_ignored(api: Api) -> None:
+    assert api.send(without(colour="blue")).status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=UTF-8", "Application/JSON", "application/json;charset=iso-8859-1"]
+)
+def test_media_type_parameters(api: Api, engine: Engine, content_type: str) -> None:
+    charset = "iso-8859-1" if "8859" in content_type else "utf-8"
+    body = without(
+        "subjectContentPlainText", "recipientName", "campaignId", "bodyContentHTML", subjectContentPlainText="Größe"
+    )
+    encoded = json.dumps(body, ensure_ascii=False).encode(charset)
+    assert api.send(encoded, headers={"content-type": content_type}).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.subject == "Größe"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "nonsense",
+        "",
+        "application/json; charset=klingon",
+    ],
+)
+def test_other_media_types_are_refused(api: Api, engine: Engine, content_type: str) -> None:
+    answer = api.send(json.dumps(BODY).encode(), headers={"content-type": content_type})
+    assert answer.status == 415
+    assert list(answer.body) == ["timestamp", "status", "error", "message", "path"]
+    assert engine.receive("MailQueueUrl") == []
+
+
+def random_text(size: int) -> str:
+    alphabet = "".join(map(chr, range(0x21, 0x7F)))
+    return "".join(random.Random(1).choices(alphabet, k=size))  # noqa: S311 - reproducible, not secret
+
+
+def test_a_body_of_700_kib_passes(api: Api, engine: Engine) -> None:
+    body = json.dumps(without("bodyContentHTML")).encode()
+    text = random_text(700 * 1024)
+    overhead = len(json.dumps(text)) - len(text)
+    text = text[: 700 * 1024 - len(body) - overhead]
+    encoded = json.dumps(without("bodyContentHTML", bodyContentPlainText=text)).encode()
+    assert len(encoded) <= 700 * 1024
+    assert api.send(encoded, headers={"content-type": "application/json"}).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.text == text
+
+
+def test_a_large_body_that_packs_well_passes(api: Api) -> None:
+    assert api.send(without(bodyContentPlainText="compressible " * 300_000)).status == 200
+
+
+def test_what_no_queue_message_holds_is_too_large(api: Api, engine: Engine) -> None:
+    answer = api.send(without(bodyContentPlainText=random_text(1_200_000)))
+    assert answer.status == 413
+    assert list(answer.body) == ["timestamp", "status", "error", "message", "path"]
+    assert engine.receive("MailQueueUrl") == []
+
+
+def test_addresses_of_any_case_keep_their_local_part(api: Api, engine: Engine) -> None:
+    assert api.send(without(sender="Shop@EXAMPLE.com", recipient="Max@Example.NET")).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    mail = decode(queued).mail
+    assert mail.sender == Mailbox(address="Shop@example.com", name=str(BODY["senderName"]))
+    assert mail.recipient.address == "Max@example.net"

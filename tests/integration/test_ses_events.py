@@ -1,0 +1,336 @@
+"""SES's notifications, in both families and both envelopes, as the lists show them."""
+
+import itertools
+import json
+import secrets
+from typing import Any
+
+import pytest
+from support.lambda_events import sns_event
+from support.ses import (
+    bounce_object,
+    bounced,
+    complaint_object,
+    event,
+    in_sns_envelope,
+    mail_object,
+)
+
+from polypost import runtime
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import from_item, to_item
+from polypost.mime import MESSAGE_ID_HEADER
+from polypost.models.delivery import MessageRef
+
+from .conftest import Api, Engine
+from .test_worker import queue_mail
+
+TO = "max@example.net"
+
+
+@pytest.fixture
+def message(api: Api) -> MessageRef:
+    """A message that SES took; no row is needed of it, since its tags say what it is."""
+    return MessageRef(secrets.token_hex(12), api.space, "S", "C")
+
+
+def facts(message: MessageRef) -> list[dict[str, Any]]:
+    """Every event that is stored of a message."""
+    answer = runtime.logs()._client.query(
+        TableName=runtime.logs()._table,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+        ExpressionAttributeValues=to_item({":pk": keys.message(message.message_id)["PK"], ":sk": "EVENT"}),
+    )
+    return [from_item(item) for item in answer["Items"]]
+
+
+def feedback(kind: str, ses_message_id: str, headers: list[dict[str, str]] | None = None, **objects: Any) -> dict[str, Any]:
+    """A feedback notification: no tags, and headers only where SES was told to include them."""
+    mail = mail_object([TO], ses_message_id) | ({"headers": headers} if headers else {})
+    return {"notificationType": kind, "mail": mail, **objects}
+
+
+def test_a_bounce_is_listed(api: Api, message: MessageRef) -> None:
+    assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO))))) == []
+    answer = api.bounces()
+    assert answer.body == {
+        "page": 0,
+        "lastPage": True,
+        "bounces": [
+            {
+                "sourceSystem": "S",
+                "campaignId": "C",
+                "messageId": message.message_id,
+                "recipient": TO,
+                "errorCode": "5.1.1",
+                "errorText": "smtp; 550 5.1.1 user unknown",
+                "type": "Hard",
+                "timestamp": "20260102030405",
+            }
+        ],
+    }
+    assert api.complaints().body["complaints"] == []
+
+
+def test_a_complaint_is_listed(api: Api, message: MessageRef) -> None:
+    assert api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint_object(TO)))) == []
+    assert api.complaints().body["complaints"] == [
+        {
+            "sourceSystem": "S",
+            "campaignId": "C",
+            "messageId": message.message_id,
+            "recipient": TO,
+            "type": "abuse",
+            "timestamp": "20260102030405",
+        }
+    ]
+    assert api.bounces().body["bounces"] == []
+
+
+def test_free_text_in_tags_comes_back_as_it_was(api: Api) -> None:
+    message = MessageRef(secrets.token_hex(12), api.space, "Prüfung #1/ä", "日本 & mehr")
+    api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))))
+    (row,) = api.bounces().body["bounces"]
+    assert (row["sourceSystem"], row["campaignId"]) == ("Prüfung #1/ä", "日本 & mehr")
+
+
+def test_a_message_without_source_and_campaign_is_listed_without_them(api: Api) -> None:
+    message = MessageRef(secrets.token_hex(12), api.space)
+    api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))))
+    (row,) = api.bounces().body["bounces"]
+    assert "sourceSystem" not in row
+    assert "campaignId" not in row
+
+
+@pytest.mark.parametrize(
+    ("bounce_type", "status", "expected"),
+    [
+        ("Permanent/General", "5.1.1", "Hard"),
+        ("Permanent/General", "4.0.0", "Soft"),
+        ("Permanent/General", None, "Hard"),
+        ("Permanent/OnAccountSuppressionList", "5.1.1", "Hard"),
+        ("Permanent/Suppressed", None, "Hard"),
+        ("Transient/General", "5.3.4", "Hard"),
+        ("Transient/General", "4.4.7", "Soft"),
+        ("Transient/MailboxFull", None, "Soft"),
+        ("Undetermined/Undetermined", None, None),
+        ("Undetermined/Undetermined", "5.0.0", "Hard"),
+        ("Undetermined/Undetermined", "2.0.0", None),
+    ],
+)
+def test_a_bounce_is_hard_or_soft_by_the_recipients_status_and_then_by_sess_type(
+    api: Api, message: MessageRef, bounce_type: str, status: str | None, expected: str | None
+) -> None:
+    bounce = bounce_object(bounced(TO, status, None), bounce_type=bounce_type)
+    assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce))) == []
+    (row,) = api.bounces().body["bounces"]
+    assert row.get("type") == expected
+    assert row.get("errorCode") == status
+    assert row["errorText"] == bounce_type
+
+
+def test_recipients_are_classified_one_by_one(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced("a@example.net", "5.1.1"), bounced("b@example.net", "4.2.2"))
+    api.notify(in_sns_envelope(event("Bounce", message, ["a@example.net", "b@example.net"], bounce=bounce)))
+    assert {(row["recipient"], row["type"]) for row in api.bounces().body["bounces"]} == {
+        ("a@example.net", "Hard"),
+        ("b@example.net", "Soft"),
+    }
+
+
+def test_an_out_of_office_answer_is_no_bounce(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(TO, None, None), bounce_type="Transient/General")
+    assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce))) == []
+    assert api.bounces().body["bounces"] == []
+    assert [fact["kind"] for fact in facts(message)] == ["auto-reply"]
+
+
+@pytest.mark.parametrize("known", [("4.2.2", None), (None, "smtp; 452 full")])
+def test_a_transient_bounce_that_says_why_is_one(
+    api: Api, message: MessageRef, known: tuple[str | None, str | None]
+) -> None:
+    bounce = bounce_object(bounced(TO, *known), bounce_type="Transient/General")
+    api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce)))
+    assert [row["type"] for row in api.bounces().body["bounces"]] == ["Soft"]
+
+
+def test_not_spam_is_no_complaint(api: Api, message: MessageRef) -> None:
+    complaint = complaint_object(TO, complaintFeedbackType="not-spam")
+    assert api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint))) == []
+    assert api.complaints().body["complaints"] == []
+    assert [fact["kind"] for fact in facts(message)] == ["not-spam"]
+
+
+def test_a_complaint_without_a_type_is_listed_without_one(api: Api, message: MessageRef) -> None:
+    complaint = complaint_object(TO, complaintFeedbackType=None)
+    api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint)))
+    (row,) = api.complaints().body["complaints"]
+    assert "type" not in row
+
+
+def test_the_accounts_suppression_list_is_no_complaint_but_a_mail_that_did_not_arrive(
+    api: Api, message: MessageRef
+) -> None:
+    complaint = complaint_object(TO, complaintSubType="OnAccountSuppressionList")
+    api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint)))
+    assert api.complaints().body["complaints"] == []
+    assert [row["type"] for row in api.bounces().body["bounces"]] == ["Hard"]
+
+
+def test_a_reject_is_listed_without_a_type(api: Api, message: MessageRef) -> None:
+    api.notify(in_sns_envelope(event("Reject", message, [TO], reject={"reason": "Bad content"})))
+    (row,) = api.bounces().body["bounces"]
+    assert row["errorText"] == "Bad content"
+    assert "type" not in row
+
+
+@pytest.mark.parametrize(
+    ("kind", "objects", "stored"),
+    [
+        ("Send", {"send": {}}, "send"),
+        ("Delivery", {"delivery": {"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [TO]}}, "delivery"),
+        (
+            "DeliveryDelay",
+            {
+                "deliveryDelay": {
+                    "timestamp": "2026-01-02T03:04:05.678Z",
+                    "delayType": "TransientCommunicationFailure",
+                    "delayedRecipients": [{"emailAddress": TO, "status": "4.4.1"}],
+                }
+            },
+            "delivery-delay",
+        ),
+        ("Rendering Failure", {"failure": {"errorMessage": "x", "templateName": "t"}}, "rendering-failure"),
+        ("Subscription", {"subscription": {"timestamp": "2026-01-02T03:04:05.678Z"}}, "subscription"),
+        ("Open", {"open": {"timestamp": "2026-01-02T03:04:05.678Z"}}, "open"),
+        ("Click", {"click": {"timestamp": "2026-01-02T03:04:05.678Z", "link": "https://example.com"}}, "click"),
+    ],
+)
+def test_every_other_event_is_kept_and_listed_nowhere(
+    api: Api, message: MessageRef, kind: str, objects: dict[str, Any], stored: str
+) -> None:
+    assert api.notify(in_sns_envelope(event(kind, message, [TO], **objects))) == []
+    (fact,) = facts(message)
+    assert (fact["kind"], fact["recipient"]) == (stored, TO)
+    assert api.bounces().body["bounces"] == []
+    assert api.complaints().body["complaints"] == []
+
+
+def test_every_permutation_of_duplicates_gives_the_same_items(api: Api, engine: Engine) -> None:
+    def notifications(message: MessageRef) -> list[str]:
+        return [
+            in_sns_envelope(event("Send", message, [TO], send={})),
+            in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))),
+            in_sns_envelope(event("Complaint", message, [TO], complaint=complaint_object(TO))),
+            in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))),
+        ]
+
+    outcomes = []
+    for order in itertools.permutations(range(4)):
+        message = MessageRef(secrets.token_hex(12), api.space, "S", "C")
+        bodies = notifications(message)
+        assert api.notify(*(bodies[number] for number in order)) == []
+        volatile = {"PK", "messageId", "eventOrder"}
+        outcomes.append([{k: v for k, v in fact.items() if k not in volatile} for fact in facts(message)])
+    assert len(outcomes[0]) == 3
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def test_two_bounces_of_one_recipient_are_two(api: Api, message: MessageRef) -> None:
+    for feedback_id in ("one", "two"):
+        bounce = bounce_object(bounced(TO), feedbackId=feedback_id)
+        api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce)))
+    assert len(api.bounces().body["bounces"]) == 2
+
+
+def test_without_a_feedback_id_the_time_tells_bounces_apart(api: Api, message: MessageRef) -> None:
+    for timestamp in ("2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.679Z", "2026-01-02T03:04:05.678Z"):
+        bounce = bounce_object(bounced(TO), feedbackId=None, timestamp=timestamp)
+        api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce)))
+    assert len(api.bounces().body["bounces"]) == 2
+
+
+def test_a_feedback_notification_finds_its_message_by_sess_id(api: Api, engine: Engine) -> None:
+    queued = queue_mail(api, engine)
+    assert api.deliver(queued) == []
+    (message,) = [
+        json.loads(call.response)["MessageId"] for call in engine.calls if call.action.endswith("outbound-emails")
+    ]
+    assert api.notify(in_sns_envelope(feedback("Bounce", message, bounce=bounce_object(bounced(TO))))) == []
+    (row,) = api.bounces("sourceSystem=S&campaignId=C").body["bounces"]
+    assert row["recipient"] == TO
+
+
+def test_a_feedback_notification_finds_its_message_by_our_header(api: Api, engine: Engine) -> None:
+    queued = queue_mail(api, engine)
+    assert api.deliver(queued) == []
+    message_id = api.message_id_of(queued)
+    headers = [{"name": "From", "value": "x"}, {"name": MESSAGE_ID_HEADER.upper(), "value": message_id}]
+    notification = feedback("Complaint", "unknown-to-us", headers, complaint=complaint_object(TO))
+    assert api.notify(in_sns_envelope(notification)) == []
+    assert [row["messageId"] for row in api.complaints().body["complaints"]] == [message_id]
+
+
+def test_a_feedback_notification_that_finds_nothing_is_tried_again(api: Api) -> None:
+    notification = feedback("Bounce", secrets.token_hex(8), bounce=bounce_object(bounced(TO)))
+    assert api.notify(in_sns_envelope(notification)) == ["0"]
+
+
+def test_both_families_tell_of_one_bounce(api: Api, engine: Engine) -> None:
+    queued = queue_mail(api, engine)
+    api.deliver(queued)
+    message = MessageRef(api.message_id_of(queued), api.space, "S", "C")
+    headers = [{"name": MESSAGE_ID_HEADER, "value": message.message_id}]
+    api.notify(
+        in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))),
+        in_sns_envelope(feedback("Bounce", "any", headers, bounce=bounce_object(bounced(TO)))),
+    )
+    assert len(api.bounces().body["bounces"]) == 1
+
+
+def test_raw_message_delivery_is_read(api: Api, message: MessageRef) -> None:
+    assert api.notify(json.dumps(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO))))) == []
+    assert len(api.bounces().body["bounces"]) == 1
+
+
+def test_sns_may_invoke_the_function_itself(api: Api, message: MessageRef) -> None:
+    notification = json.dumps(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO))))
+    api.invoke("ses_events", sns_event(notification))
+    assert len(api.bounces().body["bounces"]) == 1
+
+
+def test_an_error_fails_the_invocation_of_sns(api: Api) -> None:
+    with pytest.raises(Exception, match="Not a notification of SES"):
+        api.invoke("ses_events", sns_event("nonsense"))
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        "Successfully validated SNS topic for Amazon SES event publishing.",
+        json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have subscribed"}),
+    ],
+)
+def test_sess_greetings_are_no_events(api: Api, greeting: str) -> None:
+    assert api.notify(in_sns_envelope(greeting)) == []
+
+
+def test_what_cannot_be_read_stays_in_the_queue_and_the_rest_is_recorded(api: Api, message: MessageRef) -> None:
+    good = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))
+    without_mail = {name: value for name, value in good.items() if name != "mail"}
+    bad_tag = json.loads(json.dumps(good))
+    bad_tag["mail"]["tags"]["sourceSystem"] = ["ÿ"]
+    unreadable = [
+        "nonsense",
+        "[]",
+        in_sns_envelope("nonsense"),
+        in_sns_envelope({"eventType": "Bounce"}),
+        in_sns_envelope(without_mail),
+        in_sns_envelope(good | {"eventType": "Novelty"}),
+        in_sns_envelope(good | {"bounce": {}}),
+        in_sns_envelope(good | {"bounce": bounce_object()}),
+        in_sns_envelope(bad_tag),
+    ]
+    expected = [str(number) for number in range(len(unreadable))]
+    assert api.notify(*unreadable, in_sns_envelope(good)) == expected
+    assert len(api.bounces().body["bounces"]) == 1
