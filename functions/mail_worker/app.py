@@ -1,6 +1,7 @@
 """The mail queue's worker: sends each queued mail once."""
 
 from aws_lambda_powertools import Logger
+
 from polypost import runtime
 from polypost.adapters.mail_queue import UnreadableMail, decode
 from polypost.batches import sqs_batch

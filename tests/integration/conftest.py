@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from polypost import runtime
+from polypost.adapters.mail_queue import decode
+from polypost.auth import secret_digest
+from polypost.models.access import Credential, Scope, Space
+from polypost_cli.local import demo
 from polypost_cli.local.aws import Clients, local_clients
 from polypost_cli.local.aws_server import AwsCall, aws_application
 from polypost_cli.local.environment import isolate
@@ -18,11 +24,6 @@ from polypost_cli.local.http_server import listen, serve
 from polypost_cli.local.stack import Stack, create_stack
 from polypost_cli.local.template import read_template
 from support.lambda_events import LambdaContext, http_event, sqs_event
-
-from polypost import runtime
-from polypost.adapters.mail_queue import decode
-from polypost.auth import secret_digest
-from polypost.models.access import Credential, Scope, Space
 
 ROOT = Path(__file__).parents[2]
 SECRET = "secret-of-the-tests"
@@ -64,7 +65,7 @@ def session_engine() -> Iterator[Engine]:
     try:
         template = read_template(ROOT / "template.yaml")
         clients = local_clients()
-        stack = create_stack(template.cloudformation, clients, ("example.com",))
+        stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
         for function in stack.functions.values():
             os.environ.update(function.environment)
         yield Engine(stack, clients, calls)

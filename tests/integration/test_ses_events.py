@@ -6,6 +6,12 @@ import secrets
 from typing import Any
 
 import pytest
+
+from polypost import runtime
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import from_item, to_item
+from polypost.mime import MESSAGE_ID_HEADER
+from polypost.models.delivery import MessageRef
 from support.lambda_events import sns_event
 from support.ses import (
     bounce_object,
@@ -15,12 +21,6 @@ from support.ses import (
     in_sns_envelope,
     mail_object,
 )
-
-from polypost import runtime
-from polypost.adapters import keys
-from polypost.adapters.dynamodb import from_item, to_item
-from polypost.mime import MESSAGE_ID_HEADER
-from polypost.models.delivery import MessageRef
 
 from .conftest import Api, Engine
 from .test_worker import queue_mail
@@ -44,7 +44,9 @@ def facts(message: MessageRef) -> list[dict[str, Any]]:
     return [from_item(item) for item in answer["Items"]]
 
 
-def feedback(kind: str, ses_message_id: str, headers: list[dict[str, str]] | None = None, **objects: Any) -> dict[str, Any]:
+def feedback(
+    kind: str, ses_message_id: str, headers: list[dict[str, str]] | None = None, **objects: Any
+) -> dict[str, Any]:
     """A feedback notification: no tags, and headers only where SES was told to include them."""
     mail = mail_object([TO], ses_message_id) | ({"headers": headers} if headers else {})
     return {"notificationType": kind, "mail": mail, **objects}

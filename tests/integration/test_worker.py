@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
-from support.ses import event, in_sns_envelope
 
 from polypost import runtime
 from polypost.adapters import keys
@@ -15,6 +14,7 @@ from polypost.adapters.mail_queue import decode, encode
 from polypost.models.delivery import MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.usecases import deliver_mail
+from support.ses import event, in_sns_envelope
 
 from .conftest import Api, Engine
 
@@ -205,9 +205,7 @@ def test_of_two_runs_that_see_a_dead_lease_one_goes_on(api: Api, engine: Engine)
     first = runtime.logs().claim(queued, start, timedelta(minutes=1))
     assert isinstance(first, Claimed)
     later = start + timedelta(minutes=2)
-    takers = [
-        runtime.logs().claim(queued, later, timedelta(minutes=1), expired=first.lease_until) for _ in range(2)
-    ]
+    takers = [runtime.logs().claim(queued, later, timedelta(minutes=1), expired=first.lease_until) for _ in range(2)]
     assert [isinstance(taker, Claimed) for taker in takers] == [True, False]
 
 

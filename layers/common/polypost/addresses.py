@@ -21,7 +21,7 @@ def parse_address(text: str) -> str:
     Raises: InvalidAddress.
     """
     try:
-        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise InvalidAddress(str(error)) from error
     return f"{valid.ascii_local_part}@{valid.ascii_domain}"

@@ -1,0 +1,103 @@
+"""Requests, in the form that AWS gives them and in the one that `sam local` does."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from polypost.errors import InvalidRequest, UnsupportedMediaType
+from polypost.http import Request, Response
+from support.lambda_events import http_event
+
+
+def test_an_event_of_aws() -> None:
+    event = http_event(
+        "POST", "/a/b", "c=d", headers={"Content-Type": "text/plain"}, body=b"\xff", host="x.example.com"
+    )
+    event["requestContext"]["timeEpoch"] = 1_000
+    request = Request.from_event(event)
+    assert (request.method, request.path, request.raw_query) == ("POST", "/a/b", "c=d")
+    assert request.body == b"\xff"
+    assert request.headers["content-type"] == "text/plain"
+    assert request.domain_name == "x.example.com"
+    assert request.origin == "https://x.example.com"
+    assert request.path_and_query == "/a/b?c=d"
+    assert request.received_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_an_event_of_sam_local() -> None:
+    event: dict[str, Any] = http_event("POST", "/a", host="localhost:3000") | {
+        "headers": {"Host": "localhost:3000", "Content-Type": "application/json", "X-Forwarded-Proto": "http"},
+        "body": '{"ä": 1}',
+        "rawQueryString": "",
+    }
+    request = Request.from_event(event)
+    assert request.body == '{"ä": 1}'.encode()
+    assert request.headers["content-type"] == "application/json"
+    assert request.origin == "http://localhost:3000"
+    assert request.path_and_query == "/a"
+
+
+def test_an_event_without_body_query_and_headers() -> None:
+    event = http_event("GET", "/")
+    del event["headers"], event["rawQueryString"], event["isBase64Encoded"]
+    request = Request.from_event(event)
+    assert (request.body, request.query(), request.headers) == (b"", {}, {})
+
+
+def test_query_parameters() -> None:
+    assert Request("GET", "/", "a=%C3%BC+b&c=&d").query() == {"a": "ü b", "c": "", "d": ""}
+    with pytest.raises(InvalidRequest, match="a is given more than once"):
+        Request("GET", "/", "a=1&a=1").query()
+    with pytest.raises(InvalidRequest, match="not UTF-8"):
+        Request("GET", "/", "a=%FC").query()
+
+
+def text(body: bytes, content_type: str | None = "application/json") -> str:
+    headers = {} if content_type is None else {"content-type": content_type}
+    return Request("POST", "/", headers=headers, body=body).text_of("application/json", "text/json")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("ü".encode(), "application/json"),
+        ("ü".encode(), "TEXT/JSON; charset=utf-8"),
+        ("ü".encode("latin-1"), "application/json; charset=ISO-8859-1"),
+        ("ü".encode("utf-16"), "application/json; charset=utf-16"),
+        (b"\xef\xbb\xbf" + "ü".encode(), "application/json"),
+    ],
+)
+def test_text_in_its_charset(body: bytes, content_type: str) -> None:
+    assert text(body, content_type) == "ü"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/json-seq",
+        "application/json; charset=x",
+        "application/json; charset=base64",
+        "a/b, application/json",
+    ],
+)
+def test_other_media_types(content_type: str | None) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        text(b"{}", content_type)
+
+
+def test_a_body_that_is_not_in_its_charset() -> None:
+    with pytest.raises(InvalidRequest, match="not utf-8"):
+        text(b"\xff")
+
+
+def test_a_response() -> None:
+    assert Response(body="ü", headers={"A": "b"}).to_event() == {
+        "statusCode": 200,
+        "headers": {"A": "b"},
+        "body": "ü",
+        "isBase64Encoded": False,
+    }

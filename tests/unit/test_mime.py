@@ -1,0 +1,141 @@
+"""The message that SES is given, read back by independent means."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.utils import getaddresses
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from polypost import mime
+from polypost.models.mail import Mail, Mailbox, QueuedMail
+
+#: What the dialects let into a header: one printable line.
+lines = st.text(min_size=1).filter(lambda text: text.isprintable() and text.strip() != "")
+bodies = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1)
+
+
+def build(**changes: object) -> bytes:
+    values = {
+        "sender": Mailbox(address="info@example.com"),
+        "recipient": Mailbox(address="max@example.net"),
+        "subject": "Subject",
+        "text": "Text",
+    }
+    queued = QueuedMail(
+        message_id="5534f2f3fcb24820d52f3413",
+        space="demo",
+        accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        mail=Mail.model_validate(values | changes),
+    )
+    return mime.build(queued)
+
+
+def parsed(raw: bytes) -> Message:
+    return message_from_bytes(raw, policy=policy.compat32)
+
+
+def unfolded(value: str) -> str:
+    return value.replace("\r\n", "").replace("\n", "")
+
+
+def decoded(value: str) -> str:
+    return str(make_header(decode_header(unfolded(value))))
+
+
+def header_lines(raw: bytes) -> list[bytes]:
+    return raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
+@given(lines)
+@example('Müller, Max "der Große"')
+@example("a long name, with commas, " * 10)
+@example("ü, " * 60)
+@example("=?utf-8?q?not_encoded?=")
+@example(" two  spaces ")
+@example("x" * 2000)
+@example("back\\slash")
+@example("<max@example.org>, other")
+def test_a_display_name_reaches_the_reader_as_it_was(name: str) -> None:
+    message = parsed(
+        build(
+            sender=Mailbox(address="info@example.com", name=name),
+            recipient=Mailbox(address="max@example.net", name=name),
+            reply_to=Mailbox(address="reply@example.org", name=name),
+        )
+    )
+    expected = {"From": "info@example.com", "To": "max@example.net", "Reply-To": "reply@example.org"}
+    for header, address in expected.items():
+        ((shown, found),) = getaddresses([unfolded(message[header])])
+        assert (decoded(shown), found) == (name, address)
+
+
+@given(lines)
+@example("Größe: 🎉 " * 40)
+@example("plain words " * 40)
+@example("=?utf-8?q?x?=")
+def test_a_subject_reaches_the_reader_as_it_was(subject: str) -> None:
+    assert decoded(parsed(build(subject=subject))["Subject"]) == subject
+
+
+@given(lines, lines)
+def test_headers_are_ascii_and_short(name: str, subject: str) -> None:
+    raw = build(sender=Mailbox(address="info@example.com", name=name), subject=subject)
+    for line in header_lines(raw):
+        assert line.isascii()
+        assert len(line) <= 100
+    names = [line.partition(b":")[0] for line in header_lines(raw) if not line.startswith(b" ")]
+    assert sorted(names) == sorted(
+        [
+            b"From",
+            b"To",
+            b"Subject",
+            b"Date",
+            b"X-Polypost-Message-Id",
+            b"MIME-Version",
+            b"Content-Type",
+            b"Content-Transfer-Encoding",
+        ]
+    )
+
+
+def test_a_long_list_unsubscribe_is_folded_between_its_uris_and_not_encoded() -> None:
+    value = f"<https://www.example.com/{'u' * 200}>, <mailto:unsub@example.com>"
+    raw = build(list_unsubscribe=value)
+    assert (
+        f"List-Unsubscribe: <https://www.example.com/{'u' * 200}>,\r\n <mailto:unsub@example.com>\r\n".encode() in raw
+    )
+
+
+@given(text=bodies, html=bodies)
+@example(text=".\nFrom here\n" + "x" * 5000, html="日本" * 3000)
+@example(text="\x00\x0b\u2028\u0085", html="=\n== ")
+def test_both_parts_reach_the_reader_as_they_were(text: str, html: str) -> None:
+    raw = build(text=text, html=html)
+    message = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    for part, expected in zip(message.iter_parts(), (text, html), strict=True):
+        assert isinstance(part, EmailMessage)
+        shown = part.get_payload(decode=True)
+        assert isinstance(shown, bytes)
+        assert shown.decode().replace("\r\n", "\n").removesuffix("\n") == expected.removesuffix("\n")
+        assert part["Content-Transfer-Encoding"] in ("quoted-printable", "base64")
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 100
+
+
+def test_the_shorter_transfer_encoding_is_chosen() -> None:
+    assert (
+        parsed(build(text="Grüße aus dem Süden, fast alles ist ASCII"))["Content-Transfer-Encoding"]
+        == "quoted-printable"
+    )
+    assert parsed(build(text="日本語"))["Content-Transfer-Encoding"] == "base64"
+
+
+def test_date_and_id() -> None:
+    message = parsed(build())
+    assert message["Date"] == "Fri, 02 Jan 2026 03:04:05 +0000"
+    assert message["X-Polypost-Message-Id"] == "5534f2f3fcb24820d52f3413"

@@ -1,0 +1,107 @@
+"""What the template and the code say of each other."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypost.adapters import keys
+from polypost.adapters.clients import _ONCE
+from polypost.dialects import all_dialects, inxmail
+from polypost.usecases.deliver_mail import LEASE
+from polypost_cli.local.template import Template, read_template
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return read_template(ROOT / "template.yaml")
+
+
+def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    found = template.cloudformation["Resources"].items()
+    return {name: resource.get("Properties", {}) for name, resource in found if resource["Type"] == kind}
+
+
+def test_the_routes_are_the_dialects_endpoints(template: Template) -> None:
+    routes = {
+        (method, route.path) for route in template.api.routes for method in route.methods if route.path != "$default"
+    }
+    endpoints = {
+        (method, path)
+        for dialect in all_dialects()
+        for path, methods in dialect.ENDPOINTS.items()
+        for method in methods
+        if path not in inxmail.INDEX
+    }
+    assert routes == endpoints
+
+
+def test_every_function_folder_is_deployed_and_has_a_sample_event(template: Template) -> None:
+    folders = {path.parent for path in ROOT.glob("functions/*/app.py")}
+    assert {code.function for code in template.code.values()} == folders
+    assert {path.stem for path in ROOT.glob("events/*.json")} == {folder.name for folder in folders}
+
+
+def test_functions_ship_no_requirements_of_their_own() -> None:
+    assert list(ROOT.glob("functions/*/requirements.txt")) == []
+
+
+def test_every_function_has_its_own_role_and_log_group(template: Template) -> None:
+    functions = resources(template, "AWS::Lambda::Function")
+    roles = resources(template, "AWS::IAM::Role")
+    groups = resources(template, "AWS::Logs::LogGroup")
+    assert {function["Role"]["Fn::GetAtt"][0] for function in functions.values()} == set(roles)
+    assert {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions.values()} == set(groups)
+    assert len(functions) == len(roles) == len(groups)
+    for group in groups.values():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    for role in roles.values():
+        assert "ManagedPolicyArns" not in role
+
+
+def test_policies_name_resources(template: Template) -> None:
+    for role in resources(template, "AWS::IAM::Role").values():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                assert statement["Resource"] != "*"
+                assert not any("*" in action for action in actions)
+                assert len(actions) <= 3
+
+
+def test_the_event_lists_indexes_are_the_tables(template: Template) -> None:
+    (logs,) = (t for t in resources(template, "AWS::DynamoDB::Table").values() if "TimeToLiveSpecification" in t)
+    partitions = {
+        index["KeySchema"][0]["AttributeName"]: index["IndexName"] for index in logs["GlobalSecondaryIndexes"]
+    }
+    assert keys.EVENT_INDEXES.items() <= partitions.items()
+
+
+def test_time_outs_stand_in_order(template: Template) -> None:
+    """A batch ends before the worker does, the worker before its messages show again, and that before the lease."""
+    functions = resources(template, "AWS::Lambda::Function")
+    queues = resources(template, "AWS::SQS::Queue")
+    sources = resources(template, "AWS::Lambda::EventSourceMapping")
+    (batch_size,) = (s["BatchSize"] for s in sources.values() if s["FunctionName"] == {"Ref": "MailWorker"})
+    worst_batch = batch_size * (_ONCE.connect_timeout + _ONCE.read_timeout)  # type: ignore[attr-defined]
+    assert _ONCE.retries == {"total_max_attempts": 1, "mode": "standard"}  # type: ignore[attr-defined]
+    assert worst_batch < functions["MailWorker"]["Timeout"]
+    assert functions["MailWorker"]["Timeout"] < queues["MailQueue"]["VisibilityTimeout"] < LEASE.total_seconds()
+    assert functions["SesEvents"]["Timeout"] < queues["SesEventsQueue"]["VisibilityTimeout"]
+
+
+def test_every_queue_that_a_function_reads_has_a_dead_letter_queue(template: Template) -> None:
+    queues = resources(template, "AWS::SQS::Queue")
+    for source in resources(template, "AWS::Lambda::EventSourceMapping").values():
+        queue = queues[source["EventSourceArn"]["Fn::GetAtt"][0]]
+        dead_letters = queues[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+        assert dead_letters["MessageRetentionPeriod"] == 1_209_600
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_tables_outlive_the_stack(template: Template) -> None:
+    for name, resource in template.cloudformation["Resources"].items():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
