@@ -126,7 +126,7 @@ def follow(api: Api, answer: Answer, rel: str) -> str | None:
     """The query of a Link header's target."""
     for target, name in re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers.get("Link", "")):
         if name == rel:
-            url = urlsplit(target)
+            url = urlsplit(str(target))
             assert f"{url.scheme}://{url.netloc}" == "https://abc123.execute-api.eu-central-1.amazonaws.com"
             assert url.path == "/api-service/custom/sap/v1/bounces"
             return url.query

@@ -12,7 +12,7 @@ KEYID = "demo"
 SECRET = "demo-secret"
 SENDER_DOMAINS = ("example.com", "example.invalid")
 
-_SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{url}/api-service/custom/sap/v1/send' -d '{{
+_SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d '{{
   "type": "email", "sourceSystem": "0MB871I", "campaignId": "cMB871df",
   "sender": "info@example.invalid", "senderName": "Name of the sender",
   "recipient": "{recipient}", "subjectContentPlainText": "Test subject",
@@ -41,18 +41,19 @@ def seed(outputs: Mapping[str, str]) -> None:
 
 
 def curls(base_url: str) -> list[str]:
-    """A command for each endpoint, ready to be pasted into a shell.
+    """A command for each endpoint, with a comment that says what it does, ready to be pasted into a shell.
 
     Parameters: base_url, without a slash at its end.
     """
     user = f"{KEYID}:{SECRET}"
-    api = f"{base_url}/api-service"
-    return [
-        _SEND.format(user=user, url=base_url, recipient="max.mustermann@example.invalid"),
-        _SEND.format(user=user, url=base_url, recipient="bounce@simulator.amazonses.com"),
-        f"curl -u '{user}' '{api}/custom/sap/v1/bounces'",
-        f"curl -u '{user}' '{api}/custom/sap/v1/complaints'",
-        f"curl -u '{user}' '{api}/custom/sap/v1/verifiedSenders'",
-        f"curl '{api}'",
-        f"curl '{base_url}/_local/mailbox'",
-    ]
+    api = f"{base_url}/api-service/custom/sap/v1"
+    commands = {
+        "Send a mail": _SEND.format(user=user, api=api, recipient="max.mustermann@example.invalid"),
+        "Send a mail that bounces": _SEND.format(user=user, api=api, recipient="bounce@simulator.amazonses.com"),
+        "What bounced": f"curl -u '{user}' '{api}/bounces'",
+        "Who complained": f"curl -u '{user}' '{api}/complaints'",
+        "Which domains may send": f"curl -u '{user}' '{api}/verifiedSenders'",
+        "The API's index": f"curl '{base_url}/api-service'",
+        "The mail that went out, also a page for a browser": f"curl '{base_url}/_local/mailbox'",
+    }
+    return [f"\n# {what}\n{command}" for what, command in commands.items()]
