@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -14,14 +14,13 @@ import pytest
 from polypost_cli.local import demo
 from support.local_command import END_SECONDS, free_port, start_local
 
-if TYPE_CHECKING:
-    from conftest import RunningStack
+from .conftest import RunningStack
 
 DEMO = httpx.BasicAuth(demo.KEYID, demo.SECRET)
 API = "/api-service/custom/sap/v1"
 
 
-def send(stack: "RunningStack", recipient: str, **fields: Any) -> str:
+def send(stack: RunningStack, recipient: str, **fields: Any) -> str:
     """Send a mail of the demo space; its message id."""
     mail = {
         "type": "email",
@@ -49,7 +48,7 @@ def eventually(look: Callable[[], Any], seconds: float) -> Any:
         time.sleep(0.05)
 
 
-def mailbox_entry(stack: "RunningStack", message_id: str) -> Any:
+def mailbox_entry(stack: RunningStack, message_id: str) -> Any:
     """The mail in the mailbox, as soon as it is there."""
 
     def look() -> Any:
@@ -59,7 +58,7 @@ def mailbox_entry(stack: "RunningStack", message_id: str) -> Any:
     return eventually(look, 10)
 
 
-def test_prints_the_ready_line_and_a_curl_for_each_endpoint(local_stack: "RunningStack") -> None:
+def test_prints_the_ready_line_and_a_curl_for_each_endpoint(local_stack: RunningStack) -> None:
     first, *rest = local_stack.command.stdout.splitlines()
     assert first == f"Polypost is ready on {local_stack.base_url}"
     assert rest == "\n".join(demo.curls(local_stack.base_url)).splitlines()
@@ -67,14 +66,14 @@ def test_prints_the_ready_line_and_a_curl_for_each_endpoint(local_stack: "Runnin
         assert f"{local_stack.base_url}{path}'" in local_stack.command.stdout
 
 
-def test_listens_on_the_loopback_interface_only(local_stack: "RunningStack") -> None:
+def test_listens_on_the_loopback_interface_only(local_stack: RunningStack) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
         # Another loopback address stands for any other interface.
         other.settimeout(2)
         assert other.connect_ex(("127.0.0.2", local_stack.command.port)) != 0
 
 
-def test_a_mail_is_read_back_from_what_ses_was_given(local_stack: "RunningStack") -> None:
+def test_a_mail_is_read_back_from_what_ses_was_given(local_stack: RunningStack) -> None:
     message_id = send(
         local_stack,
         "max@example.invalid",
@@ -100,7 +99,7 @@ def test_a_mail_is_read_back_from_what_ses_was_given(local_stack: "RunningStack"
     assert local_stack.client.get("/_local/mailbox").json()[0]["sentAt"] >= entry["sentAt"]
 
 
-def test_the_mailbox_has_a_page_that_runs_no_script_of_a_mail(local_stack: "RunningStack") -> None:
+def test_the_mailbox_has_a_page_that_runs_no_script_of_a_mail(local_stack: RunningStack) -> None:
     message_id = send(local_stack, "page@example.invalid", bodyContentHTML="<b>bold</b><script>alert(1)</script>")
     mailbox_entry(local_stack, message_id)
     page = local_stack.client.get("/_local/mailbox", headers={"Accept": "text/html,*/*;q=0.8"})
@@ -120,7 +119,7 @@ def test_the_mailbox_has_a_page_that_runs_no_script_of_a_mail(local_stack: "Runn
     ],
 )
 def test_what_becomes_of_a_simulator_mail_is_listed_within_three_seconds(
-    local_stack: "RunningStack", recipient: str, listed: str
+    local_stack: RunningStack, recipient: str, listed: str
 ) -> None:
     message_id = send(local_stack, recipient)
 
@@ -132,7 +131,7 @@ def test_what_becomes_of_a_simulator_mail_is_listed_within_three_seconds(
 
 
 @pytest.mark.parametrize("name", ["success", "ooto"])
-def test_what_was_delivered_is_listed_nowhere(local_stack: "RunningStack", name: str) -> None:
+def test_what_was_delivered_is_listed_nowhere(local_stack: RunningStack, name: str) -> None:
     delivered = send(local_stack, f"{name}@simulator.amazonses.com")
     # Notifications are read in order, so a later bounce says that the earlier mail's were read too.
     bounced = send(local_stack, "bounce@simulator.amazonses.com")
@@ -145,7 +144,7 @@ def test_what_was_delivered_is_listed_nowhere(local_stack: "RunningStack", name:
     assert delivered not in listed("bounces") | listed("complaints")
 
 
-def test_a_space_is_found_by_its_host_and_requests_run_at_once(local_stack: "RunningStack") -> None:
+def test_a_space_is_found_by_its_host_and_requests_run_at_once(local_stack: RunningStack) -> None:
     url = f"http://127.0.0.1:{local_stack.command.port}{API}/verifiedSenders"
     answers: list[httpx.Response] = []
 
@@ -161,7 +160,7 @@ def test_a_space_is_found_by_its_host_and_requests_run_at_once(local_stack: "Run
     assert sorted(answer.status_code for answer in answers) == [200] * len(hosts) + [404]
 
 
-def test_a_port_in_use_is_one_clear_line(local_stack: "RunningStack", tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_clear_line(local_stack: RunningStack, tmp_path: Path) -> None:
     second = start_local(tmp_path, local_stack.command.port)
     assert second.process.wait(timeout=30) == 2
     assert second.stdout == ""
@@ -178,8 +177,10 @@ def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
     assert "Traceback" not in command.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_all_of_it_while_requests_are_under_way(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_signal_ends_all_of_it_while_requests_are_under_way(
+    tmp_path: Path, number: signal.Signals, group: bool
+) -> None:
     command = start_local(tmp_path, free_port())
     command.await_ready()
     assert len(command.processes()) > 2
@@ -187,7 +188,7 @@ def test_a_signal_ends_all_of_it_while_requests_are_under_way(tmp_path: Path, nu
     with socket.create_connection(("127.0.0.1", command.port)) as half, httpx.Client(trust_env=False) as idle:
         half.sendall(f"POST {API}/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{".encode())
         assert idle.get(f"{command.base_url}/api-service").status_code == 200
-        status, seconds = command.end(number)
+        status, seconds = command.end(number, group=group)
     assert status == 0
     assert seconds < END_SECONDS
     assert command.processes() == set()

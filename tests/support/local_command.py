@@ -63,10 +63,13 @@ class LocalCommand:
         found = subprocess.run(["pgrep", "-g", str(self.process.pid)], capture_output=True, text=True, check=False)
         return {int(line) for line in found.stdout.split()}
 
-    def end(self, number: signal.Signals) -> tuple[int, float]:
-        """Send a signal; the exit status, and how long the end took in seconds."""
+    def end(self, number: signal.Signals, *, group: bool = False) -> tuple[int, float]:
+        """Send a signal, to the whole process group as a terminal does; the exit status and the seconds until it."""
         begin = time.monotonic()
-        self.process.send_signal(number)
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         status = self.process.wait(timeout=START_SECONDS)
         return status, time.monotonic() - begin
 

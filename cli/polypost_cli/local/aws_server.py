@@ -1,0 +1,92 @@
+"""The AWS engine of the local stack: moto's server on a loopback port, with every call observable."""
+
+import io
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AwsCall:
+    """One call that the engine has answered."""
+
+    # The access key: a function's logical id in the template, or `LocalStack` for the stack's own calls.
+    caller: str
+    # As the signature names it, such as `dynamodb`, `sqs` or `ses`.
+    service: str
+    # The operation where the protocol names it (`PutItem`, `Publish`), else method and path
+    # (`POST /v2/email/outbound-emails`).
+    action: str
+    request: bytes
+    status: int
+    response: bytes
+
+
+Observer = Callable[[AwsCall], None]
+
+
+def aws_application(observers: Iterable[Observer]) -> "WSGIApplication":
+    """Returns the engine as a WSGI application.
+
+    Parameters:
+        observers: called with every call after it was answered, in the thread that answers it; they must be quick
+    """
+    return _ObservedEngine(DomainDispatcherApplication(create_backend_app), tuple(observers))
+
+
+class _ObservedEngine:
+    """Moto behind a lock for DynamoDB, telling observers of each call."""
+
+    def __init__(self, engine: "WSGIApplication", observers: tuple[Observer, ...]) -> None:
+        self._engine: Final = engine
+        self._observers: Final = observers
+        # Moto's transactions and conditions are not atomic between threads. Only DynamoDB may be locked: a publish to
+        # SNS delivers within the call, and a receive from SQS waits.
+        self._dynamodb: Final = threading.Lock()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(request)
+        statuses: list[int] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            statuses.append(int(status.split(maxsplit=1)[0]))
+            return start_response(status, headers, exc_info)
+
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        with self._dynamodb if target.startswith("DynamoDB") else nullcontext():
+            response = b"".join(self._engine(environ, start))
+        caller, service = _caller_and_service(environ.get("HTTP_AUTHORIZATION", ""))
+        call = AwsCall(caller, service, _action(environ, target, request), request, statuses[-1], response)
+        for observer in self._observers:
+            try:
+                observer(call)
+            except Exception:
+                _log.exception("an observer of %s failed", call.action)
+        return [response]
+
+
+def _caller_and_service(authorization: str) -> tuple[str, str]:
+    # AWS4-HMAC-SHA256 Credential=InxmailSend/20260102/eu-central-1/sqs/aws4_request, SignedHeaders=…
+    _, _, credential = authorization.partition("Credential=")
+    scope = credential.partition(",")[0].split("/")
+    return (scope[0], scope[3]) if len(scope) == 5 else ("", "")
+
+
+def _action(environ: "WSGIEnvironment", target: str, request: bytes) -> str:
+    if target:
+        return target.rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return parse_qs(request.decode()).get("Action", [""])[0]
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"

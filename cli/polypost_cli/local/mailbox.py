@@ -1,0 +1,140 @@
+"""The mailbox of the local stack: every mail that went out, as JSON for programs and as a page for people."""
+
+import base64
+import binascii
+import functools
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from email.message import EmailMessage
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final
+
+from werkzeug.wrappers import Request, Response
+
+from polypost_cli.local.ses_mail import SesMail
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH: Final = "/_local/mailbox"
+
+_PAGE: Final = Template(Path(__file__).with_suffix(".html").read_text())
+
+# The page runs no script at all, and its frames inherit that.
+_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'"
+
+
+class Mailbox:
+    """A WSGI application at one path; mails may come and be read in many threads."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        """Parameters:
+        capacity: mails that are kept; older ones are forgotten
+        """
+        self._entries: Final[deque[Callable[[], dict[str, Any]]]] = deque(maxlen=capacity)
+
+    def receive(self, mail: SesMail) -> None:
+        """Takes a mail that SES has accepted."""
+        # Parsed when somebody looks, and once: a send is not to wait for it, nor a reader for a thousand of them.
+        self._entries.appendleft(functools.cache(functools.partial(mailbox_entry, mail)))
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = Request(environ)
+        if request.method not in ("GET", "HEAD"):
+            return Response(status=405, headers={"Allow": "GET, HEAD"})(environ, start_response)
+        entries = [entry() for entry in list(self._entries)]
+        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+            response = Response(mailbox_page(entries), content_type="text/html; charset=utf-8")
+            response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+        else:
+            response = Response(json.dumps(entries, ensure_ascii=False), content_type="application/json")
+        response.headers["Cache-Control"] = "no-store"
+        return response(environ, start_response)
+
+
+def mailbox_entry(mail: SesMail) -> dict[str, Any]:
+    """Returns a mail as the mailbox's JSON has it.
+
+    Result: `messageId`, `sourceSystem` and `campaignId` from the send's tags, null where there is no such tag; `from`,
+    `to` and `replyTo` are header text, decoded, null where there is no such header; `bcc` is the envelope's list;
+    `headers` maps names to decoded values, of which the last counts; `text` and `html` are null where the mail has no
+    such part; `sentAt` is ISO 8601 in UTC.
+    """
+    mime = mail.mime
+    return {
+        "messageId": mail.tags.get("messageId"),
+        "sourceSystem": _decoded_tag(mail.tags.get("sourceSystem")),
+        "campaignId": _decoded_tag(mail.tags.get("campaignId")),
+        "from": _header(mime, "From"),
+        "to": _header(mime, "To"),
+        "replyTo": _header(mime, "Reply-To"),
+        "bcc": list(mail.bcc),
+        "subject": _header(mime, "Subject"),
+        "headers": {name: str(value) for name, value in mime.items()},
+        "text": _part(mime, "plain"),
+        "html": _part(mime, "html"),
+        "sentAt": mail.sent_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+def mailbox_page(entries: list[dict[str, Any]]) -> str:
+    """Returns the mailbox as HTML that needs no other resource and runs no script."""
+    mails = "".join(_mail_html(entry) for entry in entries)
+    count = f"{len(entries)} mail" if len(entries) == 1 else f"{len(entries)} mails"
+    return _PAGE.substitute(count=count, mails=mails or '<p class="empty">No mail has gone out yet.</p>')
+
+
+def _mail_html(entry: dict[str, Any]) -> str:
+    rows = (
+        ("From", entry["from"]),
+        ("To", entry["to"]),
+        ("Bcc", ", ".join(entry["bcc"])),
+        ("Reply-To", entry["replyTo"]),
+        ("Message id", entry["messageId"]),
+        ("Source system", entry["sourceSystem"]),
+        ("Campaign", entry["campaignId"]),
+    )
+    details = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
+    headers = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entry["headers"].items())
+    parts = ""
+    if entry["html"] is not None:
+        # An empty sandbox allows neither script nor form nor link to the outside.
+        parts += f'<h3>HTML</h3><iframe sandbox="" title="HTML part" srcdoc="{escape(entry["html"])}"></iframe>'
+    if entry["text"] is not None:
+        parts += f"<h3>Text</h3><pre>{escape(entry['text'])}</pre>"
+    return (
+        "<details><summary>"
+        f'<span class="subject">{escape(entry["subject"] or "(no subject)")}</span>'
+        f'<span class="to">{escape(entry["to"] or "")}</span>'
+        f'<time datetime="{entry["sentAt"]}">{entry["sentAt"][:19].replace("T", " ")}</time>'
+        f"</summary><dl>{details}</dl>{parts}"
+        f"<details><summary>All headers</summary><dl>{headers}</dl></details></details>"
+    )
+
+
+def _decoded_tag(value: str | None) -> str | None:
+    """Returns what a tag holds as base64url of UTF-8 without padding; a tag that is none comes as it is."""
+    if value is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return value
+
+
+def _header(mime: EmailMessage, name: str) -> str | None:
+    value = mime.get(name)
+    return None if value is None else str(value)
+
+
+def _part(mime: EmailMessage, subtype: str) -> str | None:
+    part = mime.get_body((subtype,))
+    if part is None:
+        return None
+    # What is no text in its own charset is shown with replacement characters.
+    content: str = part.get_content(errors="replace")
+    # Lines end with CRLF within a mail only.
+    return content.replace("\r\n", "\n")

@@ -1,0 +1,117 @@
+"""The local stack as a whole: engine, resources, functions, event sources, SES and the HTTP API in front of them."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from polypost_cli.local.aws import allow_loopback_only, local_clients
+from polypost_cli.local.aws_server import aws_application
+from polypost_cli.local.errors import LocalStackError
+from polypost_cli.local.event_sources import start_polling
+from polypost_cli.local.functions import Functions, sandboxes
+from polypost_cli.local.gateway import gateway_application
+from polypost_cli.local.http_server import HOST, serve
+from polypost_cli.local.mailbox import PATH as MAILBOX_PATH
+from polypost_cli.local.mailbox import Mailbox
+from polypost_cli.local.ses_mail import mail_observer
+from polypost_cli.local.simulator import Simulator
+from polypost_cli.local.stack import create_stack
+from polypost_cli.local.template import read_template
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# How long the first request may take, in seconds.
+_FIRST_REQUEST_SECONDS: Final = 30.0
+
+
+class NotAnswering(LocalStackError):
+    """The API does not answer a first request as it should."""
+
+
+class LocalStack:
+    """Everything that runs in this process and its workers; the process's environment is isolated before."""
+
+    def __init__(
+        self,
+        template: Path,
+        public: socket.socket,
+        engine: socket.socket,
+        sender_domains: Iterable[str],
+        seed: Callable[[Mapping[str, str]], None],
+        verbose: bool,
+    ) -> None:
+        """Parameters:
+        template: the SAM template
+        public: listening socket of the API
+        engine: listening socket of the AWS engine
+        sender_domains: what SES is to accept as verified
+        seed: called with the stack's outputs when its resources exist
+        verbose: whether to show all that the functions log
+        """
+        self._template: Final = template
+        self._public: Final = public
+        self._engine: Final = engine
+        self._sender_domains: Final = tuple(sender_domains)
+        self._seed: Final = seed
+        self._verbose: Final = verbose
+        self._stopping: Final = threading.Event()
+        self._functions: Functions | None = None
+
+    def start(self) -> None:
+        """Starts everything, and returns when the API answers.
+
+        Errors: TemplateError, StackError, FunctionDoesNotStart, NotAnswering; Stopping when `stop` was called.
+        """
+        allow_loopback_only()
+        mailbox, simulator = Mailbox(), Simulator()
+        serve(aws_application([mail_observer(mailbox.receive, simulator.receive)]), self._engine)
+        template = read_template(self._template)
+        clients = local_clients()
+        stack = create_stack(template.cloudformation, clients, self._sender_domains)
+        simulator.start(stack.event_destinations, clients.sns)
+
+        endpoint = f"http://{HOST}:{self._engine.getsockname()[1]}"
+        functions = Functions(sandboxes(stack.functions, template.code, endpoint, self._verbose))
+        self._functions = functions
+        starting = functions.start()
+        self._seed(stack.outputs)
+        functions.wait(starting)
+        start_polling(stack.event_sources, clients.sqs, functions.invoke, self._stopping)
+
+        port = self._public.getsockname()[1]
+        gateway = gateway_application(template.api, functions.invoke, port)
+        serve(_beside_gateway(MAILBOX_PATH, mailbox, gateway), self._public)
+        _await_answer(port)
+
+    def stop(self) -> None:
+        """Ends the workers, also those at work. What else runs are daemon threads of this process."""
+        self._stopping.set()
+        if self._functions is not None:
+            self._functions.stop()
+
+
+def _beside_gateway(path: str, application: "WSGIApplication", gateway: "WSGIApplication") -> "WSGIApplication":
+    """Returns an application that serves one path itself and hands everything else to the gateway."""
+
+    def dispatch(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        chosen = application if environ["PATH_INFO"] == path else gateway
+        return chosen(environ, start_response)
+
+    return dispatch
+
+
+def _await_answer(port: int) -> None:
+    """Makes a first request through the API. Errors: NotAnswering."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=_FIRST_REQUEST_SECONDS)
+    try:
+        connection.request("GET", "/")
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    # Which path there is belongs to the template; that the API or a function answers is what counts.
+    if status >= 500:
+        raise NotAnswering(f"the API answers a first request with {status}")
