@@ -18,4 +18,7 @@ def handler(request: Request) -> Response:
         raise NotFound("No resource stands at this path.")
     if request.method not in allowed:
         raise MethodNotAllowed(request.method, allowed)
+    if request.path not in inxmail.INDEX:
+        # A path that looks like a route's once it is decoded, or a route that is not deployed yet.
+        raise NotFound("No resource stands at this path.")
     return inxmail.encode_index(request)

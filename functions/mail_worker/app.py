@@ -3,8 +3,9 @@
 from aws_lambda_powertools import Logger
 
 from polypost import runtime
-from polypost.adapters.mail_queue import UnreadableMail, decode
+from polypost.adapters.mail_queue import decode
 from polypost.batches import sqs_batch
+from polypost.errors import Permanent
 from polypost.usecases.deliver_mail import deliver_mail
 
 logger = Logger()
@@ -12,11 +13,9 @@ logger = Logger()
 
 @sqs_batch
 def handler(body: str) -> None:
-    """Send the mail of one SQS message; what is no mail goes to the dead-letter queue whole."""
+    """Send the mail of one SQS message; what can never be sent goes to the dead-letter queue whole."""
     try:
-        queued = decode(body)
-    except UnreadableMail:
+        deliver_mail(decode(body), logs=runtime.logs(), mailer=runtime.mailer())
+    except Permanent:
         logger.exception("Moved to the dead-letter queue")
         runtime.mail_dead_letter_queue().put_body(body)
-    else:
-        deliver_mail(queued, logs=runtime.logs(), mailer=runtime.mailer())

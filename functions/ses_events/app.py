@@ -19,7 +19,8 @@ def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     """Record the notifications of one event."""
     if "Sns" not in event["Records"][0]:
         return from_queue(event, context)
-    # SNS invokes with one record; an error makes Lambda invoke again, and then keep the event aside.
+    # SNS invokes with one record; an error makes Lambda invoke again, and at last hand the event to the function's
+    # on-failure destination, which whoever subscribes the function itself has to give it.
     for record in event["Records"]:
         record_ses_notification(record["Sns"]["Message"], logs=runtime.logs())
     return {}

@@ -1,11 +1,17 @@
 """Who may call: spaces by host, credentials, scopes; and what stands at no route."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cachetools import TTLCache
 
-from polypost import runtime
+from polypost import auth, runtime
+from polypost.adapters import access_table
+from polypost.adapters.dynamodb import to_item
+from polypost.errors import Unauthenticated
 from polypost.models.access import Scope, Space
 from support.lambda_events import http_event
 
@@ -34,6 +40,7 @@ def assert_refused(answer: Answer) -> None:
         "Basic /zo=",
         "Bearer abc",
         "Basic OnNlY3JldA==",
+        f"Basic {b64encode(b'k' * 2100 + b':secret').decode()}",
     ],
 )
 def test_missing_or_malformed_credentials(api: Api, header: str) -> None:
@@ -135,6 +142,43 @@ def test_a_new_key_works_at_once_and_a_found_one_is_remembered(api: Api, engine:
     assert "GetItem" not in engine.actions("dynamodb")
 
 
+def test_what_was_found_is_remembered_for_a_minute_at_most() -> None:
+    assert access_table.CACHE_SECONDS == 60
+    moment = [0.0]
+    item = {"PK": "KEY#x", "SK": "KEY"}
+    table = access_table.AccessTable(SimpleNamespace(get_item=lambda **_: {"Item": to_item(item)}), "t")  # type: ignore[arg-type]
+    table._found = TTLCache(10, access_table.CACHE_SECONDS, timer=lambda: moment[0])
+    assert table._get(item) == item
+    table._client = SimpleNamespace(get_item=lambda **_: {})  # type: ignore[assignment]
+    moment[0] = 59.9
+    assert table._get(item) == item
+    moment[0] = 60.0
+    assert table._get(item) is None
+
+
+def test_an_unknown_key_costs_a_comparison_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def compare(ours: str, theirs: str) -> bool:
+        compared.append(len(theirs))
+        return ours == theirs
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    for credentials in ((api.keyid, "wrong"), ("nobody", "wrong")):
+        assert_refused(api.call(*LIST, credentials=credentials))
+    assert compared == [64, 64]
+
+
+def test_a_key_is_invalid_from_its_expiry_on(api: Api) -> None:
+    expires_at = datetime(2030, 1, 1, tzinfo=UTC)
+    create_credential(f"exact-{api.space}", api.space, expires_at=expires_at)
+    credentials = auth.Credentials(f"exact-{api.space}", SECRET)
+    before = expires_at - timedelta(microseconds=1)
+    assert auth.authenticate(credentials, None, Scope.MAIL_SEND, runtime.access(), before).space == api.space
+    with pytest.raises(Unauthenticated):
+        auth.authenticate(credentials, None, Scope.MAIL_SEND, runtime.access(), expires_at)
+
+
 def test_two_spaces_cannot_share_a_name(api: Api) -> None:
     key = runtime.access().address_key()
     assert runtime.access().create_space(Space(id=api.space)) is False
@@ -176,6 +220,7 @@ def test_the_index_links_to_the_resources(api: Api, path: str) -> None:
         ("/api-service/custom/sap/v1/send/", "/custom/sap/v1/send/?a=b"),
         ("/api-service/custom/sap/v1/Send", "/custom/sap/v1/Send?a=b"),
         ("/api-services", "/api-services?a=b"),
+        ("/api-service/custom/sap/v1/bounces", "/custom/sap/v1/bounces?a=b"),
         ("/", "/?a=b"),
     ],
 )

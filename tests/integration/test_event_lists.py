@@ -9,6 +9,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from polypost import runtime
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import from_item, to_item
+from polypost.dialects import inxmail
+from polypost.http import Request
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRef
 
 from .conftest import Answer, Api, Engine
@@ -206,6 +210,8 @@ INVALID = "com.inxmail.xcom.api.rest.InvalidParameter"
         ("pageSize=2001", "pageSize '2001' is not a number from 1 to 2000", INVALID),
         ("pageSize=%D9%A1", "pageSize '١' is not a number from 1 to 2000", INVALID),
         ("page=1&page=2", "page is given more than once", INVALID),
+        (f"sourceSystem={'x' * 191}", "sourceSystem must not be longer than 190 bytes", INVALID),
+        (f"campaignId={'%C3%BC' * 96}", "campaignId must not be longer than 190 bytes", INVALID),
         ("sourceSystem=%ff", "The query string is not UTF-8", INVALID),
         ("startTimeUTC=yesterday", "startTimeUTC 'yesterday' is not a date of the form yyyyMMddHHmmss", INVALID_DATE),
         ("endTimeUTC=20260230000000", "endTimeUTC '20260230000000' is not a date", INVALID_DATE),
@@ -245,3 +251,45 @@ def test_complaints_take_one_of_source_and_campaign(api: Api) -> None:
     assert answer.body["exception"] == INVALID
     assert api.complaints("sourceSystem=S").status == 200
     assert api.complaints("campaignId=C").status == 200
+
+
+def test_early_years_are_dates_like_others(api: Api) -> None:
+    wanted = store(api)
+    assert ids(api.bounces("startTimeUTC=09990101000000&endTimeUTC=99991231235959")) == [wanted]
+    assert ids(api.bounces("endTimeUTC=05000101000000")) == []
+
+
+def test_a_start_of_this_very_moment_is_not_in_the_future() -> None:
+    now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+    request = Request("GET", "/", "startTimeUTC=20260301120000", received_at=now)
+    assert inxmail.decode_bounces_query(request).criteria.start == now
+
+
+def test_events_of_one_moment_have_one_order(api: Api) -> None:
+    stored = [store(api) for _ in range(7)]
+    listed = ids(api.bounces())
+    assert sorted(listed) == sorted(stored)
+    paged = [message_id for page in range(7) for message_id in ids(api.bounces(f"page={page}&pageSize=1"))]
+    assert paged == listed == sorted(listed)
+
+
+def test_a_page_of_long_texts_fits_into_an_answer(api: Api) -> None:
+    message = MessageRef(secrets.token_hex(12), api.space)
+    runtime.logs().put_event(
+        DeliveryEvent(message, Fact(EventKind.BOUNCE, "x@example.net", START, "1", error_text="x" * 5000))
+    )
+    (row,) = api.bounces().body["bounces"]
+    assert row["errorText"] == "x" * 1000
+
+
+def test_every_event_is_found_by_its_address(api: Api) -> None:
+    stored = [store(api), store(api, kind=EventKind.COMPLAINT)]
+    person = keys.person(api.space, keys.address_hash(runtime.access().address_key(), "MAX@example.net"))
+    answer = runtime.logs()._client.query(
+        TableName=runtime.logs()._table,
+        IndexName="ByPerson",
+        KeyConditionExpression="person = :person",
+        ExpressionAttributeValues=to_item({":person": person}),
+    )
+    found = {from_item(item)["PK"] for item in answer["Items"]}
+    assert found == {keys.message(message_id)["PK"] for message_id in stored}

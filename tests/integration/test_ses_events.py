@@ -147,11 +147,9 @@ def test_an_out_of_office_answer_is_no_bounce(api: Api, message: MessageRef) -> 
     assert [fact["kind"] for fact in facts(message)] == ["auto-reply"]
 
 
-@pytest.mark.parametrize("known", [("4.2.2", None), (None, "smtp; 452 full")])
-def test_a_transient_bounce_that_says_why_is_one(
-    api: Api, message: MessageRef, known: tuple[str | None, str | None]
-) -> None:
-    bounce = bounce_object(bounced(TO, *known), bounce_type="Transient/General")
+@pytest.mark.parametrize("known", [{"status": "4.2.2"}, {"diagnosticCode": "smtp; 452 full"}, {"action": "failed"}])
+def test_a_transient_bounce_that_says_why_is_one(api: Api, message: MessageRef, known: dict[str, str]) -> None:
+    bounce = bounce_object({"emailAddress": TO} | known, bounce_type="Transient/General")
     api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce)))
     assert [row["type"] for row in api.bounces().body["bounces"]] == ["Soft"]
 
@@ -335,4 +333,21 @@ def test_what_cannot_be_read_stays_in_the_queue_and_the_rest_is_recorded(api: Ap
     ]
     expected = [str(number) for number in range(len(unreadable))]
     assert api.notify(*unreadable, in_sns_envelope(good)) == expected
+    assert len(api.bounces().body["bounces"]) == 1
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["2026-01-01T22:04:05.678-05:00", "2026-01-02T03:04:05 +0000", "2026-01-02T03:04:05"]
+)
+def test_times_in_every_form_that_ses_writes(api: Api, message: MessageRef, timestamp: str) -> None:
+    notification = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO), timestamp=timestamp))
+    notification["mail"]["timestamp"] = timestamp
+    assert api.notify(in_sns_envelope(notification)) == []
+    assert [row["timestamp"] for row in api.bounces().body["bounces"]] == ["20260102030405"]
+
+
+def test_members_that_ses_leaves_empty(api: Api, message: MessageRef) -> None:
+    notification = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO), bounceSubType=None))
+    notification["mail"]["headers"] = [{"name": "Subject", "value": None}]
+    assert api.notify(in_sns_envelope(notification)) == []
     assert len(api.bounces().body["bounces"]) == 1

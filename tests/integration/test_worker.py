@@ -1,18 +1,28 @@
 """The mail worker: each mail once, and nothing lost."""
 
 import json
+import zlib
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
 
 from polypost import runtime
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
-from polypost.adapters.logs_table import Claimed
+from polypost.adapters.logs_table import Claimed, Leased
 from polypost.adapters.mail_queue import decode, encode
 from polypost.models.delivery import MessageRef
-from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.usecases import deliver_mail
 from support.ses import event, in_sns_envelope
 
@@ -103,6 +113,9 @@ def test_a_message_claimed_by_another_run_is_left_to_it(api: Api, engine: Engine
         client_error("SendingPausedException"),
         client_error("AccessDeniedException", 403),
         ConnectTimeoutError(endpoint_url="https://email.example.com"),
+        EndpointConnectionError(endpoint_url="https://email.example.com"),
+        NoCredentialsError(),
+        SSLError(endpoint_url="https://email.example.com", error=Exception("handshake")),
     ],
     ids=lambda error: type(error).__name__ + str(getattr(error, "response", "")),
 )
@@ -158,10 +171,11 @@ def expire_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 UNANSWERED = [
     ReadTimeoutError(endpoint_url="https://email.example.com"),
     client_error("InternalFailure", 500),
+    ResponseParserError("cut off"),
 ]
 
 
-@pytest.mark.parametrize("error", UNANSWERED, ids=["time-out", "500"])
+@pytest.mark.parametrize("error", UNANSWERED, ids=["time-out", "500", "cut off"])
 def test_an_unanswered_call_waits_for_the_lease(
     api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -172,7 +186,7 @@ def test_an_unanswered_call_waits_for_the_lease(
     assert engine.actions("ses") == []
 
 
-@pytest.mark.parametrize("error", UNANSWERED, ids=["time-out", "500"])
+@pytest.mark.parametrize("error", UNANSWERED, ids=["time-out", "500", "cut off"])
 def test_an_unanswered_call_that_ses_took_is_not_repeated(
     api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -226,12 +240,52 @@ def test_what_is_no_mail_goes_to_the_dead_letter_queue_whole(api: Api, engine: E
     assert engine.actions("ses").count(SENT) == 1
 
 
-def test_a_mail_of_a_later_version_is_not_lost(api: Api, engine: Engine) -> None:
-    mail = Mail(
-        sender=Mailbox(address="info@example.com"),
-        recipient=Mailbox(address="max@example.net"),
-        subject="Hello",
-        text="World",
-    )
-    queued = QueuedMail(message_id="0" * 24, space=api.space, accepted_at=datetime.now(UTC), mail=mail)
-    assert decode(encode(queued)) == queued
+def test_what_can_never_be_sent_goes_to_the_dead_letter_queue_whole(
+    api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued = queue_mail(api, engine)
+    SesAnswers(monkeypatch, ParamValidationError(report="no"))
+    assert api.deliver(queued) == []
+    assert engine.receive("MailDeadLetterQueueUrl") == [queued]
+
+
+def test_a_mail_with_members_of_a_later_version_is_kept_whole(api: Api, engine: Engine) -> None:
+    mail = json.loads(zlib.decompress(b64decode(queue_mail(api, engine))))
+    mail["mail"]["cc"] = "eva@example.net"
+    body = b64encode(zlib.compress(json.dumps(mail).encode())).decode()
+    assert api.deliver(body) == []
+    assert engine.receive("MailDeadLetterQueueUrl") == [body]
+    assert engine.actions("ses") == []
+
+
+def test_a_claim_whose_answer_was_lost_is_still_ours(api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    queued = queue_mail(api, engine)
+    client = runtime.logs()._client
+    real = client.update_item
+
+    def twice(**request: object) -> object:
+        # botocore's retry: the first write took effect, its answer never came.
+        if request.get("ConditionExpression"):
+            real(**request)  # type: ignore[arg-type]
+        return real(**request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "update_item", twice)
+    assert api.deliver(queued) == []
+    assert engine.actions("ses").count(SENT) == 1
+
+
+def test_a_claim_released_while_it_was_looked_at_is_tried_again(api: Api, engine: Engine) -> None:
+    queued = decode(queue_mail(api, engine))
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    first = runtime.logs().claim(queued, start, timedelta(minutes=1))
+    assert isinstance(first, Claimed)
+    runtime.logs().release(queued.message_id)
+    taken = runtime.logs().claim(queued, start, timedelta(minutes=1), expired=first.lease_until)
+    assert isinstance(taken, Leased)
+    assert isinstance(runtime.logs().claim(queued, start, timedelta(minutes=1)), Claimed)
+
+
+def test_sess_own_word_is_read_consistently(api: Api, engine: Engine) -> None:
+    assert runtime.logs().send_fact("0" * 24) is None
+    (call,) = engine.calls
+    assert json.loads(call.request)["ConsistentRead"] is True

@@ -35,7 +35,13 @@ def http_event(
         "isBase64Encoded": False,
     }
     if body:
-        event |= {"body": b64encode(body).decode(), "isBase64Encoded": True}
+        try:
+            # What API Gateway takes for text it hands on as text, and all else in base64.
+            if not str(event["headers"].get("content-type", "")).lower().startswith(("text/", "application/json")):
+                raise ValueError
+            event |= {"body": body.decode(), "isBase64Encoded": False}
+        except ValueError:
+            event |= {"body": b64encode(body).decode(), "isBase64Encoded": True}
     return event
 
 

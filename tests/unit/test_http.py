@@ -42,15 +42,24 @@ def test_an_event_without_body_query_and_headers() -> None:
     event = http_event("GET", "/")
     del event["headers"], event["rawQueryString"], event["isBase64Encoded"]
     request = Request.from_event(event)
-    assert (request.body, request.query(), request.headers) == (b"", {}, {})
+    assert (request.body, request.query("a"), request.headers) == (b"", {}, {})
 
 
 def test_query_parameters() -> None:
-    assert Request("GET", "/", "a=%C3%BC+b&c=&d").query() == {"a": "ü b", "c": "", "d": ""}
+    request = Request("GET", "/", "a=%C3%BC+b&c=&d&other=1&e=2")
+    assert request.query("a", "c", "d") == {"a": "ü b", "c": "", "d": ""}
     with pytest.raises(InvalidRequest, match="a is given more than once"):
-        Request("GET", "/", "a=1&a=1").query()
+        Request("GET", "/", "a=1&a=1").query("a")
+    assert Request("GET", "/", "b=1&b=1").query("a") == {}
     with pytest.raises(InvalidRequest, match="not UTF-8"):
-        Request("GET", "/", "a=%FC").query()
+        Request("GET", "/", "a=%FC").query("a")
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "origin"), [("http", "http://h"), ("https", "https://h"), ("x>; rel=y, <", "https://h")]
+)
+def test_the_origin_is_of_a_known_scheme(forwarded: str, origin: str) -> None:
+    assert Request("GET", "/", headers={"x-forwarded-proto": forwarded, "host": "h"}).origin == origin
 
 
 def text(body: bytes, content_type: str | None = "application/json") -> str:
@@ -59,17 +68,17 @@ def text(body: bytes, content_type: str | None = "application/json") -> str:
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"),
+    "content_type",
     [
-        ("ü".encode(), "application/json"),
-        ("ü".encode(), "TEXT/JSON; charset=utf-8"),
-        ("ü".encode("latin-1"), "application/json; charset=ISO-8859-1"),
-        ("ü".encode("utf-16"), "application/json; charset=utf-16"),
-        (b"\xef\xbb\xbf" + "ü".encode(), "application/json"),
+        "application/json",
+        "TEXT/JSON; charset=utf-8",
+        'application/json;charset="UTF8"',
+        "application/json; charset=us-ascii",
     ],
 )
-def test_text_in_its_charset(body: bytes, content_type: str) -> None:
-    assert text(body, content_type) == "ü"
+def test_text(content_type: str) -> None:
+    assert text("ü".encode(), content_type) == "ü"
+    assert text(b"\xef\xbb\xbf" + "ü".encode(), content_type) == "ü"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +89,7 @@ def test_text_in_its_charset(body: bytes, content_type: str) -> None:
         "text/plain",
         "application/json-seq",
         "application/json; charset=x",
-        "application/json; charset=base64",
+        "application/json; charset=utf-16",
         "a/b, application/json",
     ],
 )
@@ -89,8 +98,8 @@ def test_other_media_types(content_type: str | None) -> None:
         text(b"{}", content_type)
 
 
-def test_a_body_that_is_not_in_its_charset() -> None:
-    with pytest.raises(InvalidRequest, match="not utf-8"):
+def test_a_body_that_is_not_utf_8() -> None:
+    with pytest.raises(InvalidRequest, match="not UTF-8"):
         text(b"\xff")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from polypost.adapters import keys
-from polypost.adapters.clients import _ONCE
+from polypost.adapters.clients import _ONCE, _QUICK
 from polypost.dialects import all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost_cli.local.template import Template, read_template
@@ -83,6 +83,9 @@ def test_time_outs_stand_in_order(template: Template) -> None:
     """A batch ends before the worker does, the worker before its messages show again, and that before the lease."""
     functions = resources(template, "AWS::Lambda::Function")
     queues = resources(template, "AWS::SQS::Queue")
+    worst_call = (_QUICK.connect_timeout + _QUICK.read_timeout) * _QUICK.retries["total_max_attempts"]  # type: ignore[attr-defined]
+    assert all(2 * worst_call < function["Timeout"] for function in functions.values())
+    assert functions["InxmailSend"]["Timeout"] < 30  # API Gateway's own
     sources = resources(template, "AWS::Lambda::EventSourceMapping")
     (batch_size,) = (s["BatchSize"] for s in sources.values() if s["FunctionName"] == {"Ref": "MailWorker"})
     worst_batch = batch_size * (_ONCE.connect_timeout + _ONCE.read_timeout)  # type: ignore[attr-defined]
@@ -97,7 +100,7 @@ def test_every_queue_that_a_function_reads_has_a_dead_letter_queue(template: Tem
     for source in resources(template, "AWS::Lambda::EventSourceMapping").values():
         queue = queues[source["EventSourceArn"]["Fn::GetAtt"][0]]
         dead_letters = queues[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
-        assert dead_letters["MessageRetentionPeriod"] == 1_209_600
+        assert dead_letters["MessageRetentionPeriod"] == queue["MessageRetentionPeriod"] == 1_209_600
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
@@ -105,3 +108,14 @@ def test_tables_outlive_the_stack(template: Template) -> None:
     for name, resource in template.cloudformation["Resources"].items():
         if resource["Type"] == "AWS::DynamoDB::Table":
             assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+
+
+def test_waiting_for_ses_moves_no_mail_to_the_dead_letter_queue(template: Template) -> None:
+    queue = resources(template, "AWS::SQS::Queue")["MailQueue"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 1000
+
+
+def test_what_sns_cannot_deliver_is_kept(template: Template) -> None:
+    (subscription,) = resources(template, "AWS::SNS::Subscription").values()
+    target = subscription["RedrivePolicy"]["deadLetterTargetArn"]
+    assert target == {"Fn::GetAtt": ["SesEventsDeadLetterQueue", "Arn"]}

@@ -28,6 +28,9 @@ class Caller:
     space: str
 
 
+# DynamoDB refuses keys of more than 2048 bytes.
+_LONGEST_KEYID = 128
+
 # Compared with where there is no such key, so that an unknown key takes as long as a wrong secret.
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
@@ -44,7 +47,7 @@ def basic_credentials(request: Request) -> Credentials:
         keyid, colon, secret = b64decode(token.strip(), validate=True).decode().partition(":")
     except ValueError as error:
         raise Unauthenticated from error
-    if not colon:
+    if not colon or len(keyid) > _LONGEST_KEYID:
         raise Unauthenticated
     return Credentials(keyid, secret)
 

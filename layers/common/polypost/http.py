@@ -1,10 +1,10 @@
 """HTTP requests and responses, as API Gateway's payload format 2.0 carries them."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,8 +16,8 @@ from polypost.errors import InvalidRequest, UnsupportedMediaType
 class Request:
     """One HTTP request.
 
-    `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `path` and
-    `raw_query` are as received; `received_at` is API Gateway's time, in UTC.
+    `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `path` is as
+    API Gateway gives it, which has decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC.
     """
 
     method: str
@@ -51,15 +51,16 @@ class Request:
     @property
     def origin(self) -> str:
         """Scheme and host (with its port) that the client used, for absolute links."""
-        return f"{self.headers.get('x-forwarded-proto', 'https')}://{self.headers.get('host', self.domain_name)}"
+        scheme = "http" if self.headers.get("x-forwarded-proto") == "http" else "https"
+        return f"{scheme}://{self.headers.get('host', self.domain_name)}"
 
     @property
     def path_and_query(self) -> str:
-        """The path with the query, both as received."""
+        """The path with the query, for a client to recognise its request by."""
         return f"{self.path}?{self.raw_query}" if self.raw_query else self.path
 
-    def query(self) -> dict[str, str]:
-        """The query's parameters, decoded.
+    def query(self, *names: str) -> dict[str, str]:
+        """The query's parameters of these names, decoded; others are ignored.
 
         Raises: InvalidRequest, if a parameter stands twice or is not UTF-8.
         """
@@ -71,31 +72,32 @@ class Request:
         for name, value in pairs:
             if name in parameters:
                 raise InvalidRequest(name, f"{name} is given more than once")
-            parameters[name] = value
+            if name in names:
+                parameters[name] = value
         return parameters
 
     def text_of(self, *media_types: str) -> str:
-        """The body as text, if it comes in one of the media types.
+        """The body as text, if it comes in one of the media types, and in UTF-8.
+
+        API Gateway hands a JSON body on as text that it has read as UTF-8, so no other charset arrives whole.
 
         Parameters: media_types, lower-case names such as `application/json`.
 
-        Raises: UnsupportedMediaType, for another type or an unknown charset; InvalidRequest, for a body that is not
-        in its charset (UTF-8 unless the header names another).
+        Raises: UnsupportedMediaType, for another type or charset; InvalidRequest, for a body that is not UTF-8.
         """
-        content_type = EmailMessage()
-        content_type["content-type"] = self.headers.get("content-type", "")
-        charset = content_type.get_param("charset", "utf-8")
-        if "content-type" not in self.headers or content_type.get_content_type() not in media_types:
-            given = self.headers.get("content-type") or "none"
-            raise UnsupportedMediaType(f"Content type '{given}' not supported; expected {' or '.join(media_types)}")
+        content_type = self.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() not in media_types:
+            raise UnsupportedMediaType(
+                f"Content type '{content_type or 'none'}' not supported; expected {' or '.join(media_types)}"
+            )
+        charset = re.search(r";\s*charset\s*=\s*\"?([^\";\s]*)", content_type, re.IGNORECASE)
+        if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise UnsupportedMediaType(f"Charset '{charset[1]}' not supported; expected utf-8")
         try:
-            text = self.body.decode(str(charset))
-        except LookupError as error:
-            raise UnsupportedMediaType(f"Charset '{charset}' not supported") from error
+            # A byte order mark is allowed to be ignored (RFC 8259, section 8.1), and .NET clients write one.
+            return self.body.decode().removeprefix("\ufeff")
         except UnicodeDecodeError as error:
-            raise InvalidRequest("", f"The request body is not {charset}") from error
-        # A byte order mark is allowed to be ignored (RFC 8259, section 8.1), and .NET clients write one.
-        return text.removeprefix("\ufeff")
+            raise InvalidRequest("", "The request body is not UTF-8") from error
 
 
 @dataclass(frozen=True)

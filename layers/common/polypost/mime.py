@@ -61,16 +61,21 @@ def _is_plain(text: str) -> bool:
 
 def _text(header: str, text: str) -> str:
     """Unstructured text, folded, in encoded words where it needs them (RFC 2047)."""
-    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", header_name=header).encode()
+    return _folded(header, text, "us-ascii" if _is_plain(text) else "utf-8")
+
+
+def _folded(header: str, text: str, charset: str) -> str:
+    return Header(text, charset, header_name=header).encode()
 
 
 def _mailbox(header: str, mailbox: Mailbox) -> str:
     """An address with its display name, which is quoted, or in encoded words where quotes do not do."""
     if not mailbox.name:
         return mailbox.address
-    if _is_plain(mailbox.name):
-        return _text(header, f'"{quote(mailbox.name)}" <{mailbox.address}>')
-    return f"{_text(header, mailbox.name)} <{mailbox.address}>"
+    plain = _is_plain(mailbox.name)
+    name = _folded(header, f'"{quote(mailbox.name)}"', "us-ascii") if plain else _text(header, mailbox.name)
+    # On a line of its own, since the address itself can neither be folded nor encoded.
+    return f"{name}\n <{mailbox.address}>"
 
 
 def _transfer_encoding(text: str) -> str:

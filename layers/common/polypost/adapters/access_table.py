@@ -34,13 +34,13 @@ class AccessTable:
 
     def _get(self, key: keys.Key) -> dict[str, Any] | None:
         cache_key = (key["PK"], key["SK"])
-        if cache_key not in self._found:
+        item = self._found.get(cache_key)
+        if item is None:
             with translated_errors("dynamodb.GetItem"):
                 answer = self._client.get_item(TableName=self._table, Key=to_item(key))
-            if "Item" not in answer:
-                return None
-            self._found[cache_key] = from_item(answer["Item"])
-        return self._found.get(cache_key)
+            if "Item" in answer:
+                item = self._found[cache_key] = from_item(answer["Item"])
+        return item
 
     def _create(self, item: dict[str, Any]) -> bool:
         """Put an item if its key is free; whether it was."""

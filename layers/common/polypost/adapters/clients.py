@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from polypost.errors import Permanent, Retryable
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
-# Both services answer in milliseconds: a stalled call is given up early and tried anew within a function's time-out.
-_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+# Both services answer in milliseconds: a stalled call is given up early and tried anew, and the function still has
+# time to say so before its Timeout in template.yaml.
+_QUICK = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
 # botocore's own retry after a read time-out would send the mail twice. Connect and read time-out of a whole batch
 # of ten stay below the worker's Timeout in template.yaml.
@@ -67,5 +69,5 @@ def translated_errors(call: str) -> Iterator[None]:
             raise ConditionFailed(call, error.response.get("Item", {})) from error
         kind = Permanent if code in _PERMANENT else Retryable
         raise kind(f"{call}: {code}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise Retryable(f"{call}: {type(error).__name__}") from error

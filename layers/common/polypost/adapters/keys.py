@@ -90,12 +90,12 @@ EVENT_INDEXES = {
 
 def instant(moment: datetime) -> str:
     """A moment as the tables hold it: UTC, milliseconds, of a fixed width, so that text order is time order."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def event_order(occurred_at: datetime, message_id: str, recipient_hash: str) -> str:
     """An event's place in its lists: its time, then what makes the order of one millisecond stable."""
-    return _join_order(instant(occurred_at), message_id, recipient_hash)
+    return "#".join((instant(occurred_at), message_id, recipient_hash))
 
 
 def event_order_bounds(start: datetime | None, end: datetime | None) -> tuple[str, str]:
@@ -104,10 +104,6 @@ def event_order_bounds(start: datetime | None, end: datetime | None) -> tuple[st
     # "~" sorts after every character that a place can hold.
     last = f"{instant(end.replace(microsecond=999_000))}~" if end else "~"
     return first, last
-
-
-def _join_order(*parts: str) -> str:
-    return "#".join(parts)
 
 
 def address_hash(address_key: bytes, address: str) -> str:

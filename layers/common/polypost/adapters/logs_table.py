@@ -1,5 +1,6 @@
 """The Logs table: messages, and what became of them."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 #: DynamoDB reads at most 1 MB per call whatever the limit is; a limit of this size keeps one call well below it.
 _ROWS_PER_CALL = 1000
+
+#: A page of 2000 rows stays below Lambda's limit of 6 MB for an answer.
+_LONGEST_ERROR_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class LogsTable:
         """Make a message this run's to send, for the length of the lease.
 
         One conditional write. It succeeds for a message without a row and for one whose claim was released; with
-        `expired`, it also takes over from the lease that ended at exactly that moment, so that of two runs that saw
+        `expired`, it takes over from the lease that ended at exactly that moment instead, so that of two runs that saw
         the same dead lease one alone goes on.
 
         Parameters: expired, the end of the lease to take over.
@@ -85,6 +89,7 @@ class LogsTable:
             "person": keys.person(queued.space, address_hash),
             "personOrder": keys.instant(queued.accepted_at),
             "leaseUntil": keys.instant(now + lease),
+            "claim": secrets.token_hex(8),
         }
         free = "attribute_not_exists(sesMessageId) AND attribute_not_exists(failure) AND "
         free += "leaseUntil = :expired" if expired else "attribute_not_exists(leaseUntil)"
@@ -97,6 +102,9 @@ class LogsTable:
             )
         except ConditionFailed as refusal:
             standing = from_item(refusal.item)
+            if standing.get("claim") == row["claim"]:
+                # An answer was lost, and the client's retry met its own first write.
+                return Claimed(now + lease)
             if "sesMessageId" in standing or "failure" in standing:
                 return Settled()
             if "leaseUntil" not in standing:
@@ -107,14 +115,14 @@ class LogsTable:
 
     def release(self, message_id: str) -> None:
         """Give a claim back: the message was surely not sent, and the next run may claim it at once."""
-        self._update(message_id, remove=("leaseUntil",))
+        self._update(message_id, remove=("leaseUntil", "claim"))
 
     def record_sent(self, message_id: str, ses_message_id: str, sent_at: datetime) -> None:
         """Record that SES took a message, under SES's id, which feedback notifications know it by."""
         self._update(
             message_id,
             set_values={"sesMessageId": ses_message_id, "sentAt": keys.instant(sent_at)},
-            remove=("leaseUntil",),
+            remove=("leaseUntil", "claim"),
         )
 
     def record_refused(self, events: list[DeliveryEvent], reason: str) -> None:
@@ -124,7 +132,7 @@ class LogsTable:
         """
         message_id = events[0].message.message_id
         writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._update_input(message_id, set_values={"failure": reason}, remove=("leaseUntil",))}
+            {"Update": self._update_input(message_id, set_values={"failure": reason}, remove=("leaseUntil", "claim"))}
         ]
         writes += [{"Put": {"TableName": self._table, "Item": to_item(self._event_item(event))}} for event in events]
         with translated_errors("dynamodb.TransactWriteItems"):
@@ -279,7 +287,7 @@ class LogsTable:
             "factId": fact.fact_id,
             "type": fact.type,
             "errorCode": fact.error_code,
-            "errorText": fact.error_text,
+            "errorText": fact.error_text and fact.error_text[:_LONGEST_ERROR_TEXT],
             "sesType": fact.ses_type,
             "sesId": fact.ses_message_id,
         }

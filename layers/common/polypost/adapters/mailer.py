@@ -3,7 +3,17 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
 
 from polypost.errors import OutcomeUnknown, Permanent, Retryable
 from polypost.models.delivery import MessageRef
@@ -18,6 +28,9 @@ MAX_TAG_BYTES = 190
 #: SES's answers to this one mail. Every other refusal is about the account, the stack or the moment, and passes.
 _REFUSALS = frozenset({"MessageRejected", "BadRequestException", "MailFromDomainNotVerifiedException"})
 
+#: What goes wrong before a request has left.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ProxyConnectionError, SSLError)
+
 
 class MailRefused(Permanent):
     """SES will never send this mail; the text is SES's reason."""
@@ -30,16 +43,17 @@ class Mailer:
         self._client = client
         self._configuration_set = configuration_set
 
-    def send(self, message: MessageRef, *, to: str, bcc: str | None, mime: bytes) -> str:
+    def send(self, message: MessageRef, *, to: str, bcc: list[str], mime: bytes) -> str:
         """Send one message, once; SES's id of it.
 
         The recipients are the envelope's alone, so that no header shows the Bcc.
 
-        Raises: MailRefused; Retryable, if it surely was not sent; OutcomeUnknown, if it may have been.
+        Raises: MailRefused, or Permanent for a call that botocore itself refuses; Retryable, if it surely was not
+        sent; OutcomeUnknown, if it may have been.
         """
         try:
             answer = self._client.send_email(
-                Destination={"ToAddresses": [to], "BccAddresses": [bcc] if bcc else []},
+                Destination={"ToAddresses": [to], "BccAddresses": bcc},
                 Content={"Raw": {"Data": mime}},
                 EmailTags=encode_tags(message),
                 ConfigurationSetName=self._configuration_set,
@@ -51,9 +65,11 @@ class Mailer:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise OutcomeUnknown(f"sesv2.SendEmail: {code}") from error
             raise Retryable(f"sesv2.SendEmail: {code}") from error
-        except (ConnectTimeoutError, EndpointConnectionError) as error:
+        except ParamValidationError as error:
+            raise Permanent(f"sesv2.SendEmail: {error}") from error
+        except _NOT_SENT as error:
             raise Retryable(f"sesv2.SendEmail: {type(error).__name__}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise OutcomeUnknown(f"sesv2.SendEmail: {type(error).__name__}") from error
         return answer["MessageId"]
 

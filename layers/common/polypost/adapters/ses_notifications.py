@@ -4,13 +4,14 @@ Sources: SES developer guide, "Contents of event data that Amazon SES publishes 
 "Amazon SNS notification contents for Amazon SES" (feedback notifications).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from polypost.adapters.keys import instant
 from polypost.adapters.mailer import decode_tags
@@ -86,7 +87,12 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_Moment = Annotated[datetime, AfterValidator(_in_utc)]
+def _without_space(value: object) -> object:
+    # The guide's own sample of a mail object has one before the offset.
+    return re.sub(r"\s+(?=[+-])", "", value) if isinstance(value, str) else value
+
+
+_Moment = Annotated[datetime, BeforeValidator(_without_space), AfterValidator(_in_utc)]
 
 
 def _bare_address(text: str) -> str:
@@ -98,7 +104,7 @@ _Address = Annotated[str, Field(min_length=1), AfterValidator(_bare_address)]
 
 class _Header(BaseModel):
     name: str
-    value: str
+    value: str | None = None
 
 
 class _Mail(BaseModel):
@@ -125,7 +131,7 @@ class _Recipient(BaseModel):
 
 class _Bounce(BaseModel):
     bounceType: str
-    bounceSubType: str
+    bounceSubType: str | None = None
     bouncedRecipients: list[_Recipient] = Field(min_length=1)
     timestamp: _Moment
     feedbackId: str | None = None
@@ -219,9 +225,10 @@ def _facts(wire: _Notification, mail: _Mail) -> Iterator[Fact]:
 
 
 def _bounced(bounce: _Bounce, recipient: _Recipient, mail: _Mail) -> Fact:
-    ses_type = f"{bounce.bounceType}/{bounce.bounceSubType}"
+    ses_type = f"{bounce.bounceType}/{bounce.bounceSubType or 'Undetermined'}"
     # The RFC 3463 class of the recipient's own status says more than the type of the whole notification: SES's sample
-    # of a permanent bounce holds a recipient with 4.0.0. 4.4.7, given up after many tries, is temporary like the rest.
+    # of a permanent bounce holds a recipient with 4.0.0. 4.4.7, given up after days of tries, is final for the mail and
+    # says nothing lasting of the address.
     status_class = (recipient.status or "").strip()[:2]
     bounce_type = {"5.": BounceType.HARD, "4.": BounceType.SOFT}.get(status_class) or {
         "Permanent": BounceType.HARD,

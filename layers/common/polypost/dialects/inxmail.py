@@ -5,6 +5,7 @@ Source: the document inxmail-commerce-sap; where it is silent, what its server, 
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -60,6 +61,9 @@ ENDPOINTS = INDEX | {path: (method,) for path, method in _RESOURCES.values()}
 
 _JSON = "application/json"
 
+#: A line may have 998 characters, and a URI cannot be folded (RFC 5322); no header that is meant has more.
+MAX_HEADER_CHARACTERS = 900
+
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 2000
 
@@ -76,13 +80,21 @@ def encode_index(request: Request) -> Response:
 # --- Send an email ----------------------------------------------------------------------------------------------------
 
 
-def _blank_is_absent(value: Any) -> Any:
+def _text_or_absent(value: Any) -> Any:
+    # Jackson reads a whole number where a text is expected.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return None if isinstance(value, str) and not value.strip() else value
 
 
 def _one_line(value: str) -> str:
-    if not value.isprintable():
+    # Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") for character in value if character != "\t"):
         raise PydanticCustomError("one_line", "must not contain line breaks or control characters")
+    if len(value) > MAX_HEADER_CHARACTERS:
+        raise PydanticCustomError(
+            "too_long", "must not be longer than {max} characters", {"max": MAX_HEADER_CHARACTERS}
+        )
     return value
 
 
@@ -94,9 +106,9 @@ def _address(value: str) -> str:
 
 
 def _uri_list(value: str) -> str:
-    # Header lines may have 998 characters, and a URI cannot be folded (RFC 5322, RFC 2369).
-    if not value.isascii() or max(map(len, value.split())) > 900:
-        raise PydanticCustomError("uri_list", "must hold ASCII URIs of at most 900 characters")
+    # A URI cannot be folded, and no encoded word may stand for it (RFC 2369).
+    if not (value.isascii() and value.isprintable()):
+        raise PydanticCustomError("uri_list", "must hold URIs, in ASCII")
     return value.strip()
 
 
@@ -109,14 +121,13 @@ def _taggable(value: str) -> str:
 _Line = Annotated[str, AfterValidator(_one_line)]
 _Address = Annotated[_Line, AfterValidator(_address)]
 _Label = Annotated[str, AfterValidator(_taggable)]
-_AbsentIfBlank = BeforeValidator(_blank_is_absent)
+_AbsentIfBlank = BeforeValidator(_text_or_absent)
 
 
 class SendRequest(BaseModel):
     """The body of `POST /custom/sap/v1/send`, its members in the document's order; unknown ones are ignored."""
 
-    # Jackson reads a number where a text is expected.
-    model_config = ConfigDict(coerce_numbers_to_str=True, hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     type: Literal["email"]
     sourceSystem: Annotated[_Label | None, _AbsentIfBlank] = None
@@ -148,7 +159,7 @@ def decode_send(request: Request) -> Mail:
     Raises: UnsupportedMediaType; InvalidRequest, naming the first field that is wrong.
     """
     try:
-        wire = SendRequest.model_validate_json(request.text_of(_JSON))
+        wire = SendRequest.model_validate_json(request.text_of(_JSON, "text/json"))
     except ValidationError as error:
         raise _invalid_body(error) from error
     return Mail(
@@ -187,6 +198,9 @@ def encode_send(accepted: AcceptedMail) -> Response:
 # --- Bounces and complaints -------------------------------------------------------------------------------------------
 
 
+_LIST_PARAMETERS = ("sourceSystem", "campaignId", "startTimeUTC", "endTimeUTC", "page", "pageSize")
+
+
 class EventsQuery(BaseModel):
     """The filters and the page that a list is asked for."""
 
@@ -202,14 +216,14 @@ def decode_bounces_query(request: Request) -> EventsQuery:
 
     Raises: InvalidRequest, naming the parameter; InvalidDate.
     """
-    query = request.query()
+    query = request.query(*_LIST_PARAMETERS)
     start = _second(query, "startTimeUTC")
     end = _second(query, "endTimeUTC")
     if start is not None and start > request.received_at:
         raise InvalidDate("startTimeUTC", f"Start date {_timestamp(start)} is in future")
     if start is not None and end is not None and start > end:
         raise InvalidDate("startTimeUTC", f"Start date {_timestamp(start)} is after end date {_timestamp(end)}")
-    criteria = EventFilter(query.get("sourceSystem") or None, query.get("campaignId") or None, start, end)
+    criteria = EventFilter(_label(query, "sourceSystem"), _label(query, "campaignId"), start, end)
     page = _number(query, "page", default=0, least=0)
     page_size = _number(query, "pageSize", default=DEFAULT_PAGE_SIZE, least=1, most=MAX_PAGE_SIZE)
     return EventsQuery(criteria=criteria, page=page, page_size=page_size)
@@ -224,6 +238,13 @@ def decode_complaints_query(request: Request) -> EventsQuery:
     if query.criteria.source_system is not None and query.criteria.campaign_id is not None:
         raise InvalidRequest("campaignId", "Only one of sourceSystem or campaignId may be used")
     return query
+
+
+def _label(query: Mapping[str, str], name: str) -> str | None:
+    value = query.get(name) or None
+    if value is not None and len(value.encode()) > MAX_TAG_BYTES:
+        raise InvalidRequest(name, f"{name} must not be longer than {MAX_TAG_BYTES} bytes")
+    return value
 
 
 def _second(query: Mapping[str, str], name: str) -> datetime | None:
@@ -289,7 +310,7 @@ def _complaint(event: DeliveryEvent) -> dict[str, str | None]:
 
 def _page(request: Request, query: EventsQuery, page: EventPage, member: str, encode: Any) -> Response:
     def link(number: int, rel: str) -> str:
-        parameters = request.query() | {"page": str(number), "pageSize": str(query.page_size)}
+        parameters = request.query(*_LIST_PARAMETERS) | {"page": str(number), "pageSize": str(query.page_size)}
         return f'<{request.origin}{request.path}?{urlencode(parameters)}>; rel="{rel}"'
 
     links = [] if page.is_last else [link(page.number + 1, "next")]
@@ -340,7 +361,7 @@ def _is_ours(path: str) -> bool:
 
 
 def _timestamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 
 def _response(status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str] = {}) -> Response:

@@ -33,9 +33,9 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer) -> None
     if isinstance(claim, Settled):
         return
     message = MessageRef(queued.message_id, queued.space, queued.mail.source_system, queued.mail.campaign_id)
-    mail = queued.mail
+    recipients = _recipients(queued)
     try:
-        ses_message_id = mailer.send(message, to=mail.recipient.address, bcc=mail.bcc, mime=mime.build(queued))
+        ses_message_id = mailer.send(message, to=recipients[0], bcc=recipients[1:], mime=mime.build(queued))
     except MailRefused as refusal:
         logs.record_refused(_rejections(message, queued, str(refusal)), str(refusal))
     except Retryable:
@@ -59,11 +59,15 @@ def _take_over(queued: QueuedMail, claim: Leased, now: datetime, logs: LogsTable
     return taken
 
 
+def _recipients(queued: QueuedMail) -> list[str]:
+    """The recipient, and the Bcc if it is somebody else: nobody gets a mail twice."""
+    recipient, bcc = queued.mail.recipient.address, queued.mail.bcc
+    return [recipient] if bcc is None or normalised(bcc) == normalised(recipient) else [recipient, bcc]
+
+
 def _rejections(message: MessageRef, queued: QueuedMail, reason: str) -> list[DeliveryEvent]:
     now = datetime.now(UTC)
-    recipients = [queued.mail.recipient.address, *([queued.mail.bcc] if queued.mail.bcc else [])]
-    different = {normalised(address): address for address in reversed(recipients)}
     return [
         DeliveryEvent(message, Fact(EventKind.REJECT, address, now, fact_id="refused", error_text=reason))
-        for address in different.values()
+        for address in _recipients(queued)
     ]
