@@ -79,8 +79,8 @@ def test_the_documents_own_curl_with_host_and_credential_changed(local_stack: Ru
         "<https://www.example.invalid/unsubscribe>, <mailto:unsub@example.invalid>"
     )
     assert entry["subject"] == "Test subject"
-    assert entry["html"].rstrip() == "<html><body><b>This is a test\nbody.</b></body></html>"
-    assert entry["text"].rstrip() == "This is a test text for the text part."
+    assert entry["html"] == "<html><body><b>This is a test\nbody.</b></body></html>"
+    assert entry["text"] == "This is a test text for the text part."
     assert (entry["sourceSystem"], entry["campaignId"], entry["bcc"]) == ("0MB871I", "cMB871df", [])
 
 

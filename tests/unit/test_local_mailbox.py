@@ -56,8 +56,8 @@ def test_an_entry_has_what_ses_was_given() -> None:
         "bcc": ["archive@example.com"],
         "subject": "Grüße",
         "headers": entry["headers"],
-        "text": "Text ü\n",
-        "html": "<b>ü</b>\n",
+        "text": "Text ü",
+        "html": "<b>ü</b>",
         "sentAt": "2026-01-02T03:04:05.678Z",
     }
     assert entry["headers"]["X-Long"] == "word " * 40 + "end"
@@ -67,7 +67,7 @@ def test_an_entry_has_what_ses_was_given() -> None:
 def test_what_a_mail_does_not_have_is_null() -> None:
     entry = mailbox_entry(mail(text=None, html="<b>only</b>"))
     assert entry["text"] is None
-    assert entry["html"] == "<b>only</b>\n"
+    assert entry["html"] == "<b>only</b>"
     assert entry["messageId"] is entry["sourceSystem"] is entry["campaignId"] is None
     assert mailbox_entry(mail())["html"] is None
 

@@ -126,8 +126,8 @@ def _record(message: "MessageTypeDef", queue_arn: str) -> dict[str, Any]:
 def _failed_ids(answer: Answer, reports_item_failures: bool) -> set[str] | None:
     """Returns the ids of the messages that are to stay in the queue, or None where all of them are.
 
-    As Lambda reads an answer: null, `{}` and an empty list mean success; an item without an id or with an empty one, and
-    whatever else has not this form, mean that the whole batch failed.
+    As Lambda reads an answer: null, `{}` and an empty list mean success; an item without an id or with an empty one,
+    and whatever else has not this form, mean that the whole batch failed.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     if answer.failed:

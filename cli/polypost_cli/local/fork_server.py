@@ -8,9 +8,9 @@ import signal
 from multiprocessing import forkserver, resource_tracker, util
 from typing import Final
 
-# The command's own module is one of them: every child imports its parent's main module again. Pydantic's are named one by
-# one, since it loads its parts when they are used. None of the project's layer: what it reads as it is imported is to be
-# read in each function's own environment.
+# The command's own module is one of them: every child imports its parent's main module again. Pydantic's are named one
+# by one, since it loads its parts when they are used. None of the project's layer is here: what it reads as it is
+# imported is to be read in each function's own environment.
 _PRELOADED: Final = [
     "polypost_cli.main",
     "polypost_cli.local.worker",
@@ -33,8 +33,8 @@ CONTEXT: Final = multiprocessing.get_context("forkserver")
 def start() -> None:
     """Starts the fork server, which loads its modules while the caller goes on. Called from the main thread."""
     CONTEXT.set_forkserver_preload(_PRELOADED)
-    # Ctrl-C goes to every process of the terminal's foreground group, as SIGTERM may too. Only the local stack itself is
-    # to act on them, and it ends the others: they inherit a mask that keeps both signals away.
+    # Ctrl-C goes to every process of the terminal's foreground group, as SIGTERM may too. Only the local stack itself
+    # is to act on them, and it ends the others: they inherit a mask that keeps both signals away.
     resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -44,7 +44,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Ends the processes that multiprocessing keeps beside the workers, and removes its files. No worker may be left."""
+    """Ends what multiprocessing keeps beside the workers, processes and files. No worker may be left."""
     # They would end by themselves soon after this process, and the files go with a normal exit. There is no public way
     # to have both at once.
     forkserver._forkserver._stop()  # type: ignore[attr-defined]

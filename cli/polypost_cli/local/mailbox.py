@@ -82,12 +82,12 @@ def mailbox_entry(mail: SesMail) -> dict[str, Any]:
 
 def mailbox_page(entries: list[dict[str, Any]]) -> str:
     """Returns the mailbox as HTML that needs no other resource and runs no script."""
-    mails = "".join(_mail_html(entry) for entry in entries)
+    mails = "".join(_mail_html(entry, is_open=number == 0) for number, entry in enumerate(entries))
     count = f"{len(entries)} mail" if len(entries) == 1 else f"{len(entries)} mails"
     return _PAGE.substitute(count=count, mails=mails or '<p class="empty">No mail has gone out yet.</p>')
 
 
-def _mail_html(entry: dict[str, Any]) -> str:
+def _mail_html(entry: dict[str, Any], *, is_open: bool) -> str:
     rows = (
         ("From", entry["from"]),
         ("To", entry["to"]),
@@ -106,7 +106,7 @@ def _mail_html(entry: dict[str, Any]) -> str:
     if entry["text"] is not None:
         parts += f"<h3>Text</h3><pre>{escape(entry['text'])}</pre>"
     return (
-        "<details><summary>"
+        f"<details{' open' if is_open else ''}><summary>"
         f'<span class="subject">{escape(entry["subject"] or "(no subject)")}</span>'
         f'<span class="to">{escape(entry["to"] or "")}</span>'
         f'<time datetime="{entry["sentAt"]}">{entry["sentAt"][:19].replace("T", " ")}</time>'
@@ -136,5 +136,5 @@ def _part(mime: EmailMessage, subtype: str) -> str | None:
         return None
     # What is no text in its own charset is shown with replacement characters.
     content: str = part.get_content(errors="replace")
-    # Lines end with CRLF within a mail only.
-    return content.replace("\r\n", "\n")
+    # Within a mail lines end with CRLF, and the last one ends too; neither says anything of the text.
+    return content.replace("\r\n", "\n").removesuffix("\n")
