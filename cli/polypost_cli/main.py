@@ -1,22 +1,33 @@
 """The command `polypost`."""
 
-from typing import Annotated
+import click
 
-import typer
+from polypost_cli.commands.domains import domains
+from polypost_cli.commands.keys import keys
+from polypost_cli.commands.messages import messages
+from polypost_cli.commands.spaces import spaces
 
-app = typer.Typer(name="polypost", add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
-
-@app.callback()
-def main() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="polypost", prog_name="polypost")
+def app() -> None:
     """Polypost, a self-hosted, serverless mail and contact service."""
 
 
+for group in (spaces, keys, domains, messages):
+    app.add_command(group)
+
+
 @app.command()
-def local(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1 to serve the API on.")] = 3000,
-    verbose: Annotated[bool, typer.Option(help="Show each request, and all that the functions log.")] = False,
-) -> None:
+@click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="The port on 127.0.0.1 to serve the API on.",
+)
+@click.option("--verbose", is_flag=True, help="Show each request, and all that the functions log.")
+def local(port: int, verbose: bool) -> None:
     """Run the whole service on this machine, without AWS and without Docker, until Ctrl-C."""
     # Here, so that the other commands and the help need not wait for it.
     from polypost_cli.local.command import run

@@ -11,4 +11,5 @@ from polypost.models.access import Scope
 @endpoint(inxmail, Scope.DOMAINS_READ)
 def handler(request: Request, caller: Caller) -> Response:
     """List verified sender domains."""
-    return inxmail.encode_verified_senders(runtime.access().verified_senders(caller.space))
+    domains = runtime.access().sender_domains(caller.space)
+    return inxmail.encode_verified_senders([domain.domain for domain in domains if domain.verified])

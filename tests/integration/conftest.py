@@ -7,6 +7,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from support.lambda_events import LambdaContext, http_event, sqs_event
 
 ROOT = Path(__file__).parents[2]
 SECRET = "secret-of-the-tests"
+CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -185,7 +187,7 @@ class Api:
 
 def create_credential(keyid: str, space: str, **members: Any) -> None:
     """Store a credential with every scope, whose secret is SECRET."""
-    members = {"secret_sha256": secret_digest(SECRET), "scopes": frozenset(Scope)} | members
+    members = {"created_at": CREATED_AT, "secret_sha256": secret_digest(SECRET), "scopes": frozenset(Scope)} | members
     assert runtime.access().create_credential(Credential(keyid=keyid, space=space, **members))
 
 
@@ -193,7 +195,7 @@ def create_credential(keyid: str, space: str, **members: Any) -> None:
 def api(engine: Engine, invoke: Invoke) -> Api:
     """A client of a space of its own, which may send from example.com."""
     space = f"space-{uuid.uuid4().hex[:12]}"
-    assert runtime.access().create_space(Space(id=space))
+    assert runtime.access().create_space(Space(id=space, created_at=CREATED_AT))
     runtime.access().put_sender_domain(space, "example.com", verified=True)
     create_credential(f"key-of-{space}", space)
     engine.calls.clear()

@@ -15,7 +15,7 @@ from polypost.errors import Unauthenticated
 from polypost.models.access import Scope, Space
 from support.lambda_events import http_event
 
-from .conftest import SECRET, Answer, Api, Engine, create_credential
+from .conftest import CREATED_AT, SECRET, Answer, Api, Engine, create_credential
 
 SPRING = ["timestamp", "status", "error", "message", "path"]
 LIST = ("inxmail_bounces", "GET", "/api-service/custom/sap/v1/bounces")
@@ -93,7 +93,7 @@ def test_each_endpoint_needs_its_scope(api: Api, scope: Scope, function: str) ->
 
 def test_the_hosts_space_needs_a_credential_of_it(api: Api) -> None:
     other = f"{api.space}-b"
-    assert runtime.access().create_space(Space(id=other))
+    assert runtime.access().create_space(Space(id=other, created_at=CREATED_AT))
     assert api.call(*LIST, host=f"{api.space}.localhost:3000").status == 200
     assert api.call(*LIST, host=f"{api.space.upper()}.LOCALHOST").status == 200
     assert_refused(api.call(*LIST, host=f"{other}.localhost"))
@@ -181,7 +181,7 @@ def test_a_key_is_invalid_from_its_expiry_on(api: Api) -> None:
 
 def test_two_spaces_cannot_share_a_name(api: Api) -> None:
     key = runtime.access().address_key()
-    assert runtime.access().create_space(Space(id=api.space)) is False
+    assert runtime.access().create_space(Space(id=api.space, created_at=CREATED_AT)) is False
     assert runtime.access().address_key() == key
 
 

@@ -1,6 +1,7 @@
 """The demo space: who may call the local stack, and what to call it with."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
@@ -26,11 +27,13 @@ def seed(outputs: Mapping[str, str]) -> None:
     Parameters: outputs, of the local stack.
     """
     access = AccessTable(clients.dynamodb(), outputs["AccessTable"])
-    access.create_space(Space(id=SPACE))
+    now = datetime.now(UTC)
+    access.create_space(Space(id=SPACE, created_at=now, description="the local stack's own"))
     access.create_credential(
         Credential(
             keyid=KEYID,
             space=SPACE,
+            created_at=now,
             secret_sha256=secret_digest(SECRET),
             scopes=frozenset(Scope),
             label="the local stack's own",

@@ -6,6 +6,9 @@ from typing import Final
 
 REGION: Final = "eu-central-1"
 
+# Where the API's port tells the operator's command of the AWS engine's endpoint and of the stack's name in it.
+STACK_PATH: Final = "/_local/stack"
+
 # The account that the local engine and SAM CLI both pretend to be.
 ACCOUNT_ID: Final = "123456789012"
 

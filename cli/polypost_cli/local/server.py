@@ -1,6 +1,7 @@
 """The local stack as a whole: engine, resources, functions, event sources, SES and the HTTP API in front of them."""
 
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from polypost_cli.local.aws import allow_loopback_only, local_clients
 from polypost_cli.local.aws_server import aws_application
+from polypost_cli.local.environment import STACK_PATH
 from polypost_cli.local.errors import LocalStackError
 from polypost_cli.local.event_sources import start_polling
 from polypost_cli.local.functions import Functions, sandboxes
@@ -18,7 +20,7 @@ from polypost_cli.local.mailbox import PATH as MAILBOX_PATH
 from polypost_cli.local.mailbox import Mailbox
 from polypost_cli.local.ses_mail import mail_observer
 from polypost_cli.local.simulator import Simulator
-from polypost_cli.local.stack import create_stack
+from polypost_cli.local.stack import STACK_NAME, create_stack
 from polypost_cli.local.template import read_template
 
 if TYPE_CHECKING:
@@ -84,7 +86,11 @@ class LocalStack:
 
         port = self._public.getsockname()[1]
         gateway = gateway_application(template.api, functions.invoke, port)
-        serve(_beside_gateway(MAILBOX_PATH, mailbox, gateway), self._public)
+        beside: dict[str, WSGIApplication] = {
+            MAILBOX_PATH: mailbox,
+            STACK_PATH: _json_application({"endpoint": endpoint, "stack": STACK_NAME}),
+        }
+        serve(_beside_gateway(beside, gateway), self._public)
         _await_answer(port)
 
     def stop(self) -> None:
@@ -94,14 +100,24 @@ class LocalStack:
             self._functions.stop()
 
 
-def _beside_gateway(path: str, application: "WSGIApplication", gateway: "WSGIApplication") -> "WSGIApplication":
-    """Returns an application that serves one path itself and hands everything else to the gateway."""
+def _beside_gateway(applications: Mapping[str, "WSGIApplication"], gateway: "WSGIApplication") -> "WSGIApplication":
+    """Returns an application that serves the given paths itself and hands everything else to the gateway."""
 
     def dispatch(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        chosen = application if environ["PATH_INFO"] == path else gateway
-        return chosen(environ, start_response)
+        return applications.get(environ["PATH_INFO"], gateway)(environ, start_response)
 
     return dispatch
+
+
+def _json_application(value: object) -> "WSGIApplication":
+    """Returns an application that answers everything with one value as JSON."""
+    body = json.dumps(value).encode()
+
+    def answer(_environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return answer
 
 
 def _await_answer(port: int) -> None:

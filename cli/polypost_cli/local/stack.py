@@ -14,7 +14,7 @@ from polypost_cli.local.aws import Clients
 from polypost_cli.local.errors import LocalStackError
 from polypost_cli.local.template import PARAMETERS
 
-_STACK_NAME: Final = "polypost"
+STACK_NAME: Final = "polypost"
 
 # Resources that the engine's CloudFormation makes.
 _MADE: Final = frozenset({"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic"})
@@ -167,13 +167,13 @@ def _make(template: Mapping[str, Any], clients: Clients) -> dict[str, str]:
         "Outputs": outputs,
     }
     clients.cloudformation.create_stack(
-        StackName=_STACK_NAME,
+        StackName=STACK_NAME,
         TemplateBody=json.dumps(filtered),
         Parameters=[
             {"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items() if name in parameters
         ],
     )
-    (stack,) = clients.cloudformation.describe_stacks(StackName=_STACK_NAME)["Stacks"]
+    (stack,) = clients.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise StackError(f"the local engine could not make the template's resources: {stack['StackStatus']}")
     # The engine's CloudFormation gives queue URLs with AWS's host, its SQS with the host that it is called by.
@@ -253,7 +253,7 @@ def _name(template: Mapping[str, Any], logical_id: str) -> str:
     if resource["Type"] == _FUNCTION:
         return logical_id
     name = resource.get("Properties", {}).get("Name")
-    return name if isinstance(name, str) else f"{_STACK_NAME}-{logical_id}"
+    return name if isinstance(name, str) else f"{STACK_NAME}-{logical_id}"
 
 
 def _played_properties(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def authenticate(
         raise Unauthenticated
     if host_space is not None and credential.space != host_space:
         raise Unauthenticated
+    if not access.has_space(credential.space):
+        raise Unauthenticated
     if scope not in credential.scopes:
         raise Forbidden(f"The credential lacks the scope {scope}.")
     return Caller(credential.keyid, credential.space)

@@ -10,7 +10,7 @@ from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.errors import Permanent
-from polypost.models.access import Credential, Space
+from polypost.models.access import Credential, SenderDomain, Space
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,42 +53,43 @@ class AccessTable:
             return False
         return True
 
+    def _query(self, **request: Any) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(TableName=self._table, **request)
+        with translated_errors("dynamodb.Query"):
+            return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _directory(self, name: str) -> list[dict[str, Any]]:
+        return self._query(
+            IndexName="Directory",
+            KeyConditionExpression="directory = :name",
+            ExpressionAttributeValues=to_item({":name": name}),
+        )
+
+    # --- what the functions read --------------------------------------------------------------------------------------
+
     def has_space(self, space_id: str) -> bool:
-        """Whether a space exists."""
-        return self._get(keys.space(space_id)) is not None
+        """Whether a space exists, and was not deleted."""
+        item = self._get(keys.space(space_id))
+        return item is not None and "deletedAt" not in item
 
     def credential(self, keyid: str) -> Credential | None:
         """A credential by its public half."""
         item = self._get(keys.credential(keyid))
-        if item is None:
-            return None
-        return Credential(
-            keyid=item["keyid"],
-            space=item["space"],
-            secret_sha256=item["secretSha256"],
-            scopes=frozenset(item["scopes"]),
-            expires_at=datetime.fromisoformat(item["expiresAt"]) if "expiresAt" in item else None,
-            label=item["label"],
-        )
+        return None if item is None else _credential(item)
 
     def is_verified_sender(self, space_id: str, domain: str) -> bool:
         """Whether a space may send from a domain (lower case, punycode)."""
         item = self._get(keys.sender_domain(space_id, domain))
         return item is not None and item["verified"] is True
 
-    def verified_senders(self, space_id: str) -> list[str]:
-        """The domains that a space may send from, in alphabetical order."""
+    def sender_domains(self, space_id: str) -> list[SenderDomain]:
+        """A space's sender domains, verified or not yet, in alphabetical order."""
         key = keys.sender_domain(space_id, "")
-        domains: list[str] = []
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        items = self._query(
             KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
             ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
         )
-        with translated_errors("dynamodb.Query"):
-            for page in pages:
-                domains += [item["domain"] for item in map(from_item, page["Items"]) if item["verified"]]
-        return domains
+        return [SenderDomain(domain=item["domain"], verified=item["verified"]) for item in items]
 
     def address_key(self) -> bytes:
         """The stack's key for the HMACs of addresses.
@@ -100,13 +101,66 @@ class AccessTable:
             raise Permanent("The stack has no key for addresses yet; creating the first space makes it")
         return bytes.fromhex(item["key"])
 
+    # --- what the operator changes ------------------------------------------------------------------------------------
+
     def create_space(self, space: Space) -> bool:
-        """Create a space, and with the stack's first one the key for addresses; False if the space exists.
+        """Create a space, and with the stack's first one the key for addresses; False if the id was ever used.
 
         The key lives beside the data that it names, so that a restored table brings its own.
         """
         self._create(keys.ADDRESS_KEY | {"key": secrets.token_hex(32)})
-        return self._create(keys.space(space.id) | {"space": space.id, "directory": keys.SPACES})
+        return self._create(
+            keys.space(space.id)
+            | {
+                "directory": keys.SPACES,
+                "space": space.id,
+                "createdAt": space.created_at.isoformat(),
+                "description": space.description,
+            }
+        )
+
+    def spaces(self) -> list[Space]:
+        """All spaces, in alphabetical order."""
+        return [_space(item) for item in self._directory(keys.SPACES)]
+
+    def space(self, space_id: str) -> Space | None:
+        """A space, as it is now."""
+        with translated_errors("dynamodb.GetItem"):
+            answer = self._client.get_item(
+                TableName=self._table, Key=to_item(keys.space(space_id)), ConsistentRead=True
+            )
+        item = from_item(answer.get("Item", {}))
+        return _space(item) if item and "deletedAt" not in item else None
+
+    def describe_space(self, space_id: str, description: str) -> None:
+        """Change what is said of a space."""
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.space(space_id)),
+                UpdateExpression="SET description = :description",
+                ConditionExpression="attribute_exists(PK) AND attribute_not_exists(deletedAt)",
+                ExpressionAttributeValues=to_item({":description": description}),
+            )
+
+    def delete_space(self, space_id: str, deleted_at: datetime) -> None:
+        """Delete a space with its credentials and sender domains.
+
+        The id stays taken, since the log of the space's mail does: who got the id next would read it. Stopped
+        half-way, the space is gone already, and calling again takes the rest away.
+        """
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.space(space_id)),
+                UpdateExpression="SET deletedAt = if_not_exists(deletedAt, :now) REMOVE directory, description",
+                ConditionExpression="attribute_exists(PK)",
+                ExpressionAttributeValues=to_item({":now": deleted_at.isoformat()}),
+            )
+        for credential in self.credentials(space_id):
+            self.delete_credential(credential.keyid)
+        for sender_domain in self.sender_domains(space_id):
+            self.delete_sender_domain(space_id, sender_domain.domain)
 
     def create_credential(self, credential: Credential) -> bool:
         """Store a credential; False if its keyid is taken."""
@@ -116,6 +170,7 @@ class AccessTable:
                 "directory": keys.credentials_of(credential.space),
                 "keyid": credential.keyid,
                 "space": credential.space,
+                "createdAt": credential.created_at.isoformat(),
                 "secretSha256": credential.secret_sha256,
                 "scopes": sorted(credential.scopes),
                 "expiresAt": credential.expires_at.isoformat() if credential.expires_at else None,
@@ -123,8 +178,43 @@ class AccessTable:
             }
         )
 
+    def credentials(self, space_id: str) -> list[Credential]:
+        """A space's credentials, expired ones too."""
+        return [_credential(item) for item in self._directory(keys.credentials_of(space_id))]
+
+    def delete_credential(self, keyid: str) -> bool:
+        """Delete a credential; whether there was one. Warm functions forget it within CACHE_SECONDS."""
+        return self._delete(keys.credential(keyid))
+
     def put_sender_domain(self, space_id: str, domain: str, *, verified: bool) -> None:
         """Store a sender domain (lower case, punycode) and whether SES has verified it."""
         item = keys.sender_domain(space_id, domain) | {"domain": domain, "verified": verified}
         with translated_errors("dynamodb.PutItem"):
             self._client.put_item(TableName=self._table, Item=to_item(item))
+
+    def delete_sender_domain(self, space_id: str, domain: str) -> bool:
+        """Take a domain from a space; whether the space had it."""
+        return self._delete(keys.sender_domain(space_id, domain))
+
+    def _delete(self, key: keys.Key) -> bool:
+        with translated_errors("dynamodb.DeleteItem"):
+            answer = self._client.delete_item(TableName=self._table, Key=to_item(key), ReturnValues="ALL_OLD")
+        return "Attributes" in answer
+
+
+def _space(item: dict[str, Any]) -> Space:
+    return Space(
+        id=item["space"], created_at=datetime.fromisoformat(item["createdAt"]), description=item["description"]
+    )
+
+
+def _credential(item: dict[str, Any]) -> Credential:
+    return Credential(
+        keyid=item["keyid"],
+        space=item["space"],
+        created_at=datetime.fromisoformat(item["createdAt"]),
+        secret_sha256=item["secretSha256"],
+        scopes=frozenset(item["scopes"]),
+        expires_at=datetime.fromisoformat(item["expiresAt"]) if "expiresAt" in item else None,
+        label=item["label"],
+    )

@@ -17,6 +17,7 @@ from polypost.models.delivery import (
     EventList,
     EventPage,
     Fact,
+    MessageRecord,
     MessageRef,
 )
 from polypost.models.mail import QueuedMail
@@ -156,6 +157,21 @@ class LogsTable:
         with translated_errors("dynamodb.GetItem"):
             answer = self._client.get_item(TableName=self._table, Key=to_item(keys.message(message_id)))
         return _message_ref(from_item(answer["Item"])) if "Item" in answer else None
+
+    def history(self, message_id: str) -> tuple[MessageRecord | None, list[DeliveryEvent]]:
+        """All that is recorded of a message: its own row, if the worker claimed it, and its events, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.message(message_id)["PK"]}),
+            ConsistentRead=True,
+        )
+        with translated_errors("dynamodb.Query"):
+            items = [from_item(item) for page in pages for item in page["Items"]]
+        row = keys.message(message_id)
+        record = next((_message_record(item) for item in items if item["SK"] == row["SK"]), None)
+        events = [_event(item) for item in items if item["SK"] != row["SK"]]
+        return record, sorted(events, key=lambda event: event.fact.occurred_at)
 
     def _update_input(
         self,
@@ -309,6 +325,24 @@ _END: Mapping[str, Any] = {}
 def _message_ref(row: Mapping[str, Any]) -> MessageRef:
     message_id = row["PK"].removeprefix(keys.message("")["PK"])
     return MessageRef(message_id, row["space"], row.get("sourceSystem"), row.get("campaignId"))
+
+
+def _message_record(row: Mapping[str, Any]) -> MessageRecord:
+    def moment(name: str) -> datetime | None:
+        return datetime.fromisoformat(row[name]) if name in row else None
+
+    return MessageRecord(
+        ref=_message_ref(row),
+        accepted_at=datetime.fromisoformat(row["acceptedAt"]),
+        sender=row["sender"],
+        recipient=row["recipient"],
+        subject=row["subject"],
+        bcc=row.get("bcc"),
+        sent_at=moment("sentAt"),
+        ses_message_id=row.get("sesMessageId"),
+        failure=row.get("failure"),
+        lease_until=moment("leaseUntil"),
+    )
 
 
 def _event(item: Mapping[str, Any]) -> DeliveryEvent:

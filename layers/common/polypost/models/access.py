@@ -24,6 +24,17 @@ class Space(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str = Field(pattern=f"^{SPACE_ID.pattern}$")
+    created_at: datetime
+    description: str = ""
+
+
+class SenderDomain(BaseModel):
+    """A domain that a space may send from once SES has verified it; `domain` is in lower case and punycode."""
+
+    model_config = ConfigDict(frozen=True)
+
+    domain: str
+    verified: bool
 
 
 class Credential(BaseModel):
@@ -36,6 +47,7 @@ class Credential(BaseModel):
 
     keyid: str
     space: str
+    created_at: datetime
     secret_sha256: str
     scopes: frozenset[str]
     expires_at: datetime | None = None

@@ -1,5 +1,6 @@
 """What became of a message, as SES tells it or as the worker found out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -99,3 +100,63 @@ class EventPage:
     number: int
     is_last: bool
     events: tuple[DeliveryEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """What is recorded of a message once the worker has claimed it; its bodies are kept nowhere.
+
+    `sent_at` and `ses_message_id` are set once SES took it, `failure` once SES refused it, `lease_until` while a run
+    of the worker holds it.
+    """
+
+    ref: MessageRef
+    accepted_at: datetime
+    sender: str
+    recipient: str
+    subject: str
+    bcc: str | None = None
+    sent_at: datetime | None = None
+    ses_message_id: str | None = None
+    failure: str | None = None
+    lease_until: datetime | None = None
+
+
+class MessageStatus(StrEnum):
+    """How far a message has come, each rank above the one before."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+_STATUS_OF_KIND = {
+    EventKind.SEND: MessageStatus.SENT,
+    EventKind.DELIVERY_DELAY: MessageStatus.DELAYED,
+    EventKind.DELIVERY: MessageStatus.DELIVERED,
+    EventKind.REJECT: MessageStatus.REFUSED,
+    EventKind.RENDERING_FAILURE: MessageStatus.REFUSED,
+    EventKind.BOUNCE: MessageStatus.BOUNCED,
+    EventKind.COMPLAINT: MessageStatus.COMPLAINED,
+}
+
+
+def status_of(record: MessageRecord | None, events: Iterable[DeliveryEvent]) -> MessageStatus:
+    """The highest rank that anything recorded of a message has; it is derived here and stored nowhere.
+
+    Events come late and in any order, so no later one may lower what an earlier one said.
+    """
+    reached = {MessageStatus.QUEUED}
+    if record is not None:
+        reached.add(MessageStatus.CLAIMED)
+        if record.ses_message_id is not None:
+            reached.add(MessageStatus.SENT)
+        if record.failure is not None:
+            reached.add(MessageStatus.REFUSED)
+    reached.update(_STATUS_OF_KIND[event.fact.kind] for event in events if event.fact.kind in _STATUS_OF_KIND)
+    return max(reached, key=list(MessageStatus).index)

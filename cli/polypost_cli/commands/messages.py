@@ -1,0 +1,77 @@
+"""`polypost messages`: what became of a mail."""
+
+import re
+from dataclasses import asdict
+
+import click
+
+from polypost.message_ids import accepted_at
+from polypost.models.delivery import DeliveryEvent, status_of
+from polypost_cli.output import as_json, show_facts, show_json, show_table
+from polypost_cli.target import Target, on_a_stack
+
+
+@click.group()
+def messages() -> None:
+    """Messages: what is known of a mail."""
+
+
+@messages.command()
+@click.argument("message_id")
+@as_json
+@on_a_stack
+def show(target: Target, message_id: str, as_json: bool) -> None:
+    """Show all that is known of the message MESSAGE_ID, the id that its sender was given."""
+    if not re.fullmatch(r"[0-9a-f]{24}", message_id):
+        raise click.ClickException(f"{message_id} is no message id: 24 hexadecimal digits")
+    record, events = target.logs.history(message_id)
+    status = status_of(record, events)
+    if as_json:
+        show_json(
+            {
+                "messageId": message_id,
+                "status": status,
+                "acceptedAt": record.accepted_at if record else accepted_at(message_id),
+                "message": asdict(record) if record else None,
+                "events": [asdict(event.fact) for event in events],
+            }
+        )
+        return
+    show_facts(
+        [
+            ("message", message_id),
+            ("status", status),
+            ("accepted", record.accepted_at if record else accepted_at(message_id)),
+        ]
+    )
+    if record is None:
+        click.echo("No function has taken it from the queue yet, or no such mail was ever accepted.")
+    else:
+        show_facts(
+            [
+                ("space", record.ref.space),
+                ("sourceSystem", record.ref.source_system),
+                ("campaignId", record.ref.campaign_id),
+                ("from", record.sender),
+                ("to", record.recipient),
+                ("bcc", record.bcc),
+                ("subject", record.subject),
+                ("sent", record.sent_at),
+                ("SES's id", record.ses_message_id),
+                ("refused", record.failure),
+                ("claimed until", record.lease_until),
+            ]
+        )
+    show_table(("time", "event", "recipient", "type", "code", "text"), map(_row, events), nothing="No events yet.")
+
+
+def _row(event: DeliveryEvent) -> tuple[str, ...]:
+    fact = event.fact
+    return (
+        f"{fact.occurred_at:%Y-%m-%d %H:%M:%S}",
+        fact.kind,
+        fact.recipient,
+        fact.type or "",
+        fact.error_code or "",
+        fact.error_text or "",
+    )

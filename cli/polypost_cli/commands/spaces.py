@@ -1,0 +1,116 @@
+"""`polypost spaces`: tenants."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import click
+from pydantic import ValidationError
+
+from polypost.models.access import Space
+from polypost_cli.output import as_json, show_facts, show_json, show_table
+from polypost_cli.target import Target, on_a_stack
+
+
+@click.group()
+def spaces() -> None:
+    """Spaces: tenants, each with its own mail, keys and sender domains."""
+
+
+def existing(target: Target, space_id: str) -> Space:
+    """A space that there must be. Raises: ClickException."""
+    space = target.access.space(space_id)
+    if space is None:
+        raise click.ClickException(f"there is no space {space_id}")
+    return space
+
+
+@spaces.command()
+@click.argument("space")
+@click.option("--description", default="", help="What the space is for.")
+@on_a_stack
+def create(target: Target, space: str, description: str) -> None:
+    """Create SPACE. Its id is the first label of its host: lower-case letters, digits and hyphens."""
+    try:
+        new = Space(id=space, created_at=datetime.now(UTC), description=description)
+    except ValidationError as error:
+        raise click.ClickException(
+            f"{space} is no DNS label: up to 63 lower-case letters, digits and hyphens, no hyphen at either end"
+        ) from error
+    if not target.access.create_space(new):
+        raise click.ClickException(f"the space {space} exists, or did and was deleted; an id is used once")
+    click.echo(f"Created the space {space}. It needs a key (polypost keys create) and a sender domain (domains add).")
+
+
+@spaces.command("list")
+@as_json
+@on_a_stack
+def list_spaces(target: Target, as_json: bool) -> None:
+    """List all spaces."""
+    found = target.access.spaces()
+    if as_json:
+        show_json([space.model_dump(mode="json") for space in found])
+    else:
+        rows = [(space.id, f"{space.created_at:%Y-%m-%d}", space.description) for space in found]
+        show_table(("space", "created", "description"), rows, nothing="There are no spaces yet.")
+
+
+@spaces.command()
+@click.argument("space")
+@as_json
+@on_a_stack
+def show(target: Target, space: str, as_json: bool) -> None:
+    """Show SPACE with its keys and sender domains."""
+    found = existing(target, space)
+    keys = target.access.credentials(space)
+    domains = target.access.sender_domains(space)
+    if as_json:
+        shown = found.model_dump(mode="json")
+        shown["keys"] = [key.keyid for key in keys]
+        shown["senderDomains"] = [domain.model_dump() for domain in domains]
+        show_json(shown)
+    else:
+        show_facts(
+            [
+                ("space", found.id),
+                ("created", f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+                ("description", found.description or None),
+                ("keys", ", ".join(key.keyid for key in keys) or "none"),
+                ("sender domains", ", ".join(domain.domain for domain in domains if domain.verified) or "none"),
+                ("not verified yet", ", ".join(domain.domain for domain in domains if not domain.verified) or None),
+            ]
+        )
+
+
+@spaces.command("set")
+@click.argument("space")
+@click.option("--description", required=True, help="What the space is for.")
+@on_a_stack
+def set_space(target: Target, space: str, description: str) -> None:
+    """Change the settings of SPACE."""
+    existing(target, space)
+    target.access.describe_space(space, description)
+    click.echo(f"Changed the space {space}.")
+
+
+@spaces.command()
+@click.argument("space")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@on_a_stack
+def delete(target: Target, space: str, yes: bool) -> None:
+    """Delete SPACE with its keys and sender domains."""
+    existing(target, space)
+    keys = target.access.credentials(space)
+    domains = target.access.sender_domains(space)
+    click.echo(f"Deleting the space {space} takes away")
+    click.echo(f"  {len(keys)} keys{_listed(key.keyid for key in keys)}: their requests are refused within a minute")
+    click.echo(f"  {len(domains)} sender domains{_listed(domain.domain for domain in domains)}; SES keeps them")
+    click.echo("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
+    if not yes:
+        click.confirm(f"Delete the space {space}?", abort=True)
+    target.access.delete_space(space, datetime.now(UTC))
+    click.echo(f"Deleted the space {space}.")
+
+
+def _listed(names: Iterable[str]) -> str:
+    joined = ", ".join(names)
+    return f" ({joined})" if joined else ""

@@ -1,0 +1,50 @@
+"""What commands print: tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from pydantic.alias_generators import to_camel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON, its members named as in the APIs: camelCase."""
+    click.echo(json.dumps(_camel(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {to_camel(name): _camel(member) for name, member in value.items()}
+    return [_camel(member) for member in value] if isinstance(value, list) else value
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> None:
+    """Print rows under their columns' names, or what to say where there are none."""
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    if table.row_count:
+        _print(table)
+    else:
+        click.echo(nothing)
+
+
+def show_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, one pair a line; a None is left out."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        if value is not None:
+            table.add_row(f"[bold]{name}[/bold]", Text(str(value)))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    # What is piped into another program has no width to be wrapped to.
+    Console(width=None if sys.stdout.isatty() else 400).print(table)

@@ -1,0 +1,70 @@
+"""Which stack a command works on: one on AWS, by its name, or the local stack that runs on this machine."""
+
+import functools
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from polypost.adapters import clients
+from polypost.adapters.access_table import AccessTable
+from polypost.adapters.logs_table import LogsTable
+from polypost.errors import PolypostError
+from polypost_cli import aws
+from polypost_cli.local.environment import STACK_PATH, isolate
+
+
+@dataclass(frozen=True)
+class Target:
+    """The parts of a stack that commands use."""
+
+    access: AccessTable
+    logs: LogsTable
+    identities: aws.Identities
+
+
+def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose a stack, and the chosen one as its first argument.
+
+    What AWS or the stack refuses becomes one line on standard error and exit 1.
+    """
+
+    @click.option("--stack", envvar="POLYPOST_STACK", help="The stack on AWS, by its CloudFormation name.")
+    @click.option("--local", is_flag=True, help="The local stack that runs on this machine.")
+    @click.option("--port", default=3000, show_default=True, help="The port of the local stack.")
+    @functools.wraps(command)
+    def with_target(stack: str | None, local: bool, port: int, **arguments: Any) -> None:
+        if stack is None and not local:
+            raise click.UsageError("say which stack: --stack NAME, or --local")
+        try:
+            command(_target(_local_stack(port) if local or stack is None else stack), **arguments)
+        except PolypostError as error:
+            raise click.ClickException(str(error)) from error
+
+    return with_target
+
+
+def _target(stack: str) -> Target:
+    outputs: Mapping[str, str] = aws.stack_outputs(stack)
+    if not {"AccessTable", "LogsTable"} <= outputs.keys():
+        raise click.ClickException(f"{stack} is no stack of Polypost: it has no outputs AccessTable and LogsTable")
+    access = AccessTable(clients.dynamodb(), outputs["AccessTable"])
+    logs = LogsTable(clients.dynamodb(), outputs["LogsTable"], access.address_key)
+    return Target(access, logs, aws.Identities())
+
+
+def _local_stack(port: int) -> str:
+    """The name of the local stack; every AWS client of this process calls its engine from now on."""
+    url = f"http://127.0.0.1:{port}{STACK_PATH}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=5) as answer:
+            local = json.load(answer)
+            isolate(os.environ, local["endpoint"])
+            return str(local["stack"])
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(f"no local stack answers on port {port}; `polypost local` starts one") from error

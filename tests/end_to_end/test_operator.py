@@ -1,0 +1,195 @@
+"""The operator's command on the running local stack, as a shell runs it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from .conftest import RunningStack
+from .test_inxmail import API, eventually, listed, mail, send
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(local_stack: RunningStack) -> Run:
+    """Run `polypost … --local`; its exit status, unless another is expected, must be 0."""
+    return partial(polypost, "--local", "--port", str(local_stack.command.port))
+
+
+def polypost(*words: str, expect: int = 0, typed: str = "") -> subprocess.CompletedProcess[str]:
+    stack, arguments = words[: words.index("--port") + 2] if "--port" in words else (), words
+    arguments = arguments[len(stack) :]
+    done = subprocess.run(
+        [sys.executable, "-m", "polypost_cli", *arguments, *stack],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POLYPOST_"))},
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def as_json(run: Run, *words: str) -> Any:
+    return json.loads(run(*words, "--json").stdout)
+
+
+@pytest.fixture
+def space(run: Run) -> str:
+    """A new space."""
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    run("spaces", "create", name, "--description", "for a test")
+    return name
+
+
+def test_help_at_every_level() -> None:
+    for words in (
+        [],
+        ["spaces"],
+        ["spaces", "create"],
+        ["keys", "create"],
+        ["domains", "add"],
+        ["messages", "show"],
+        ["local"],
+    ):
+        assert "Usage: polypost" in polypost(*words, "--help").stdout
+
+
+def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack: RunningStack) -> None:
+    assert f"{space} " in run("spaces", "list").stdout
+    run("spaces", "set", space, "--description", "changed")
+    assert as_json(run, "spaces", "show", space) == {
+        "id": space,
+        "createdAt": as_json(run, "spaces", "show", space)["createdAt"],
+        "description": "changed",
+        "keys": [],
+        "senderDomains": [],
+    }
+    key = as_json(run, "keys", "create", space, "--scope", "all")
+    run("domains", "add", space, "example.net")
+    asked = run("spaces", "delete", space, typed="n\n", expect=1)
+    assert "1 keys" in asked.stdout
+    assert "1 sender domains (example.net)" in asked.stdout
+    assert space in {found["id"] for found in as_json(run, "spaces", "list")}
+    run("spaces", "delete", space, typed="y\n")
+    assert space not in {found["id"] for found in as_json(run, "spaces", "list")}
+    assert f"there is no space {space}" in run("spaces", "show", space, expect=1).stderr
+    assert "an id is used once" in run("spaces", "create", space, expect=1).stderr
+    auth = (key["keyid"], key["secret"])
+    assert local_stack.client.get(f"{API}/verifiedSenders", auth=auth).status_code == 401
+
+
+def test_a_key_signs_in_and_its_secret_is_shown_once(run: Run, space: str, local_stack: RunningStack) -> None:
+    shown = run("keys", "create", space, "--scope", "domains:read", "--label", "shop", "--expires", "30d").stdout
+    match = re.fullmatch(r"keyid   (\S+)\nsecret  (\S{43})\n", shown)
+    assert match is not None
+    keyid, secret = match.groups()
+    assert local_stack.client.get(f"{API}/verifiedSenders", auth=(keyid, secret)).status_code == 200
+    assert local_stack.client.get(f"{API}/bounces", auth=(keyid, secret)).status_code == 403
+    (key,) = as_json(run, "keys", "list", space)
+    assert (key["keyid"], key["label"], key["scopes"]) == (keyid, "shop", ["domains:read"])
+    assert 29 <= (datetime.fromisoformat(key["expiresAt"]) - datetime.now(UTC)).days <= 30
+    assert secret not in run("keys", "list", space).stdout
+    assert "secret" not in json.dumps(as_json(run, "keys", "list", space)).lower()
+
+
+def test_a_rotation_has_no_gap(run: Run, space: str, local_stack: RunningStack) -> None:
+    keys = [as_json(run, "keys", "create", space, "--scope", "domains:read") for _ in range(2)]
+    for key in keys:
+        auth = (key["keyid"], key["secret"])
+        assert local_stack.client.get(f"{API}/verifiedSenders", auth=auth).status_code == 200
+    run("keys", "revoke", keys[0]["keyid"])
+    assert [key["keyid"] for key in as_json(run, "keys", "list", space)] == [keys[1]["keyid"]]
+    auth = (keys[1]["keyid"], keys[1]["secret"])
+    assert local_stack.client.get(f"{API}/verifiedSenders", auth=auth).status_code == 200
+    assert "there is no key" in run("keys", "revoke", keys[0]["keyid"], expect=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--scope", "everything"], "'everything' is not one of"),
+        ([], "Missing option '--scope'"),
+        (["--scope", "all", "--expires", "2001-01-01"], "2001-01-01 is past"),
+        (["--scope", "all", "--expires", "soon"], "soon is neither a date"),
+        (["--scope", "all", "--expires", "99999d"], ""),
+    ],
+)
+def test_bad_options_of_a_key(run: Run, space: str, words: list[str], problem: str) -> None:
+    if problem:
+        assert problem in run("keys", "create", space, *words, expect=2).stderr
+    else:
+        run("keys", "create", space, *words)
+
+
+def test_a_sender_domain_from_its_records_to_its_end(run: Run, space: str, local_stack: RunningStack) -> None:
+    added = as_json(run, "domains", "add", space, "Bücher.example")
+    assert (added["domain"], added["verified"]) == ("xn--bcher-kva.example", True)
+    kinds = [(record["type"], record["for"]) for record in added["records"]]
+    assert kinds == [("CNAME", "DKIM")] * 3 + [("TXT", "SPF"), ("TXT", "DMARC")]
+    for record in added["records"]:
+        assert record["name"].endswith("xn--bcher-kva.example")
+    assert "SES has verified" in run("domains", "verify", space, "bücher.example").stdout
+    key = as_json(run, "keys", "create", space, "--scope", "all")
+    auth = (key["keyid"], key["secret"])
+    body = {
+        "type": "email",
+        "sender": "shop@bücher.example",
+        "recipient": "max@example.net",
+        "subjectContentPlainText": "x",
+        "bodyContentPlainText": "x",
+    }
+    answer = local_stack.client.post(f"{API}/send", json=body, auth=auth)
+    assert answer.status_code == 200
+    assert mail(local_stack, answer.json()["messageId"])["from"] == "shop@xn--bcher-kva.example"
+    run("domains", "remove", space, "bücher.example")
+    assert as_json(run, "domains", "list", space) == []
+    assert "has no sender domain" in run("domains", "remove", space, "bücher.example", expect=1).stderr
+
+
+def test_all_that_is_known_of_a_message(run: Run, local_stack: RunningStack) -> None:
+    message_id = send(local_stack, recipient="bounce@simulator.amazonses.com", sourceSystem="S", campaignId="C")
+    eventually(partial(listed, local_stack, "bounces", message_id))
+    known = as_json(run, "messages", "show", message_id)
+    assert known["status"] == "bounced"
+    assert known["message"]["recipient"] == "bounce@simulator.amazonses.com"
+    assert known["message"]["ref"]["sourceSystem"] == "S"
+    assert {event["kind"] for event in known["events"]} >= {"send", "bounce"}
+    shown = run("messages", "show", message_id).stdout
+    for words in ("bounced", "bounce@simulator.amazonses.com", "550 5.1.1 user unknown", "info@example.com"):
+        assert words in shown
+
+
+def test_a_message_that_nobody_took_yet_is_queued(run: Run) -> None:
+    known = as_json(run, "messages", "show", "6955d9e50000000000000000")
+    assert (known["status"], known["message"], known["events"]) == ("queued", None, [])
+    assert known["acceptedAt"].startswith("2026-01-01")
+    assert "24 hexadecimal digits" in run("messages", "show", "x", expect=1).stderr
+
+
+def test_errors_are_one_clear_line(run: Run) -> None:
+    for words in (
+        ["spaces", "show", "nobody"],
+        ["keys", "list", "nobody"],
+        ["domains", "add", "nobody", "example.com"],
+    ):
+        assert run(*words, expect=1).stderr == "Error: there is no space nobody\n"
+    assert "is no DNS label" in run("spaces", "create", "Not_A_Label", expect=1).stderr
+    assert "is no domain name" in run("domains", "add", "demo", "not a domain", expect=2).stderr
+
+
+def test_a_stack_has_to_be_chosen_and_to_be_there() -> None:
+    assert "say which stack" in polypost("spaces", "list", expect=2).stderr
+    assert "no local stack answers on port 1;" in polypost("--local", "--port", "1", "spaces", "list", expect=1).stderr
+    assert "AWS is not configured here" in polypost("spaces", "list", "--stack", "polypost", expect=1).stderr
