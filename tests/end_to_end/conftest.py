@@ -3,10 +3,13 @@
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import boto3
 import httpx
 import pytest
 
+from polypost_cli.local.environment import REGION, STACK_PATH
 from support.local_command import LocalCommand, free_port, start_local
 
 
@@ -30,3 +33,40 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSta
             yield RunningStack(command, command.base_url, client)
     finally:
         command.end(signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """The running stack's AWS engine, for what no API client can bring about."""
+
+    session: boto3.Session
+    endpoint: str
+    outputs: dict[str, str]
+    # Logical ids by physical ones: a table's name, a queue's, a topic's.
+    logical_ids: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the engine."""
+        return self.session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="session")
+def local_engine(local_stack: RunningStack) -> LocalEngine:
+    """The engine behind the running stack."""
+    local = local_stack.client.get(STACK_PATH).json()
+    session = boto3.Session(aws_access_key_id="Test", aws_secret_access_key="test", region_name=REGION)
+    cloudformation = session.client("cloudformation", endpoint_url=local["endpoint"])
+    (stack,) = cloudformation.describe_stacks(StackName=local["stack"])["Stacks"]
+    resources = cloudformation.describe_stack_resources(StackName=local["stack"])["StackResources"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    logical_ids = {
+        resource["PhysicalResourceId"].rpartition("/")[2]: resource["LogicalResourceId"] for resource in resources
+    }
+    # The engine's CloudFormation does not make configuration sets; the stack's output tells its name.
+    logical_ids[outputs["ConfigurationSet"]] = "ConfigurationSet"
+    return LocalEngine(session, local["endpoint"], outputs, logical_ids)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the test of the policies come last: it judges what all the others made the functions do."""
+    items.sort(key=lambda item: item.path.name == "test_policies.py")

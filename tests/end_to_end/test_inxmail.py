@@ -165,6 +165,13 @@ def test_the_host_names_the_space(local_stack: RunningStack, host: str, status: 
         assert answer.json() == {"senderDomains": ["example.com", "example.invalid"]}
 
 
+@pytest.mark.parametrize(("host", "status"), [("demo.localhost", 200), ("other.localhost", 404)])
+def test_the_index_is_a_spaces_too(local_stack: RunningStack, host: str, status: int) -> None:
+    answer = local_stack.client.get("/api-service", headers={"Host": f"{host}:{urlsplit(local_stack.base_url).port}"})
+    assert answer.status_code == status
+    assert ("_links" in answer.json()) is (status == 200)
+
+
 def test_links_lead_to_the_pages(local_stack: RunningStack) -> None:
     for _ in range(3):
         message_id = send(local_stack, recipient="bounce@simulator.amazonses.com", sourceSystem="pages")

@@ -18,6 +18,8 @@ from polypost_cli.local.gateway import gateway_application
 from polypost_cli.local.http_server import HOST, serve
 from polypost_cli.local.mailbox import PATH as MAILBOX_PATH
 from polypost_cli.local.mailbox import Mailbox
+from polypost_cli.local.permissions import PATH as PERMISSIONS_PATH
+from polypost_cli.local.permissions import PermissionLog
 from polypost_cli.local.ses_mail import mail_observer
 from polypost_cli.local.simulator import Simulator
 from polypost_cli.local.stack import STACK_NAME, create_stack
@@ -69,8 +71,9 @@ class LocalStack:
         Errors: TemplateError, StackError, FunctionDoesNotStart, NotAnswering; Stopping when `stop` was called.
         """
         allow_loopback_only()
-        mailbox, simulator = Mailbox(), Simulator()
-        serve(aws_application([mail_observer(mailbox.receive, simulator.receive)]), self._engine)
+        mailbox, simulator, needed = Mailbox(), Simulator(), PermissionLog()
+        observers = [needed.observe, mail_observer(mailbox.receive, simulator.receive)]
+        serve(aws_application(observers), self._engine)
         template = read_template(self._template)
         clients = local_clients()
         stack = create_stack(template.cloudformation, clients, self._sender_domains)
@@ -88,7 +91,8 @@ class LocalStack:
         gateway = gateway_application(template.api, functions.invoke, port)
         beside: dict[str, WSGIApplication] = {
             MAILBOX_PATH: mailbox,
-            STACK_PATH: _json_application({"endpoint": endpoint, "stack": STACK_NAME}),
+            STACK_PATH: _json_application(lambda: {"endpoint": endpoint, "stack": STACK_NAME}),
+            PERMISSIONS_PATH: _json_application(needed.entries),
         }
         serve(_beside_gateway(beside, gateway), self._public)
         _await_answer(port)
@@ -109,11 +113,11 @@ def _beside_gateway(applications: Mapping[str, "WSGIApplication"], gateway: "WSG
     return dispatch
 
 
-def _json_application(value: object) -> "WSGIApplication":
-    """Returns an application that answers everything with one value as JSON."""
-    body = json.dumps(value).encode()
+def _json_application(value: Callable[[], object]) -> "WSGIApplication":
+    """Returns an application that answers everything with what a function returns, as JSON."""
 
     def answer(_environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        body = json.dumps(value()).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 

@@ -1,0 +1,111 @@
+"""What happens seldom, brought about on the running stack: refusals, interrupted runs, feedback notifications."""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import to_item
+from polypost.adapters.mail_queue import encode
+from polypost.message_ids import new_message_id
+from polypost.mime import MESSAGE_ID_HEADER
+from polypost.models.mail import Mail, Mailbox, QueuedMail
+from polypost_cli.local import demo
+from support.ses import bounce_object, bounced, complaint_object, mail_object
+
+from .conftest import LocalEngine, RunningStack
+from .test_inxmail import eventually, listed, mail, send
+
+
+def test_what_is_no_mail_waits_in_the_dead_letter_queue(local_engine: LocalEngine) -> None:
+    sqs = local_engine.client("sqs")
+    poison = f"not a mail {secrets.token_hex(4)}"
+    sqs.send_message(QueueUrl=local_engine.outputs["MailQueueUrl"], MessageBody=poison)
+
+    def look() -> list[str]:
+        answer = sqs.receive_message(
+            QueueUrl=local_engine.outputs["MailDeadLetterQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return [message["Body"] for message in answer.get("Messages", []) if message["Body"] == poison]
+
+    assert eventually(look)
+
+
+def test_what_ses_refuses_is_listed_without_a_type(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    local_engine.client("dynamodb").put_item(
+        TableName=local_engine.outputs["AccessTable"],
+        Item=to_item(keys.sender_domain(demo.SPACE, "gone.example") | {"domain": "gone.example", "verified": True}),
+    )
+    message_id = send(local_stack, sender="info@gone.example")
+    (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
+    assert "MessageRejected" in row["errorText"]
+    assert "type" not in row
+
+
+def test_a_mail_whose_run_was_cut_off_goes_out(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    accepted_at = datetime.now(UTC) - timedelta(hours=1)
+    queued = QueuedMail(
+        message_id=new_message_id(accepted_at),
+        space=demo.SPACE,
+        accepted_at=accepted_at,
+        mail=Mail(
+            sender=Mailbox(address="info@example.com"),
+            recipient=Mailbox(address="max@example.net"),
+            subject="Late",
+            text="Late",
+        ),
+    )
+    claimed = keys.message(queued.message_id) | {
+        "space": demo.SPACE,
+        "sender": "info@example.com",
+        "recipient": "max@example.net",
+        "subject": "Late",
+        "acceptedAt": keys.instant(accepted_at),
+        "leaseUntil": keys.instant(accepted_at + timedelta(minutes=15)),
+    }
+    local_engine.client("dynamodb").put_item(TableName=local_engine.outputs["LogsTable"], Item=to_item(claimed))
+    local_engine.client("sqs").send_message(QueueUrl=local_engine.outputs["MailQueueUrl"], MessageBody=encode(queued))
+    assert mail(local_stack, queued.message_id)["subject"] == "Late"
+
+
+@pytest.mark.parametrize("by", ["header", "SES's id"])
+def test_a_feedback_notification_finds_its_message(
+    local_stack: RunningStack, local_engine: LocalEngine, by: str
+) -> None:
+    message_id = send(local_stack, sourceSystem="feedback")
+    mail(local_stack, message_id)
+
+    def ses_id() -> Any:
+        row = local_engine.client("dynamodb").get_item(
+            TableName=local_engine.outputs["LogsTable"], Key=to_item(keys.message(message_id))
+        )
+        return row.get("Item", {}).get("sesMessageId", {}).get("S")
+
+    mail_of_ses = mail_object(["max@example.net"], eventually(ses_id))
+    if by == "header":
+        mail_of_ses |= {"messageId": "unknown", "headers": [{"name": MESSAGE_ID_HEADER, "value": message_id}]}
+    notification = {
+        "notificationType": "Bounce",
+        "mail": mail_of_ses,
+        "bounce": bounce_object(bounced("max@example.net")),
+    }
+    local_engine.client("sns").publish(TopicArn=local_engine.outputs["SesTopicArn"], Message=json.dumps(notification))
+    (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
+    assert row["sourceSystem"] == "feedback"
+
+
+def test_a_notification_that_sns_repeats_is_listed_once(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    message_id = send(local_stack)
+    mail_of_ses = mail_object(["max@example.net"]) | {
+        "tags": {"messageId": [message_id], "space": [demo.SPACE], "ses:configuration-set": ["x"]}
+    }
+    notification = {"eventType": "Complaint", "mail": mail_of_ses, "complaint": complaint_object("max@example.net")}
+    for _ in range(3):
+        local_engine.client("sns").publish(
+            TopicArn=local_engine.outputs["SesTopicArn"], Message=json.dumps(notification)
+        )
+    assert len(eventually(partial(listed, local_stack, "complaints", message_id))) == 1
