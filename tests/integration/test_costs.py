@@ -1,0 +1,148 @@
+"""What an operation costs on AWS: counted from the calls that it makes, and compared with the table in docs/costs.md."""
+
+import json
+import math
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.ses import bounce_object, bounced, event, in_sns_envelope
+
+from polypost.models.delivery import MessageRef
+from polypost_cli.local.aws_server import AwsCall
+
+from .conftest import Api, Engine
+from .test_event_lists import START, store
+from .test_worker import queue_mail
+
+COSTS = Path(__file__).parents[2] / "docs" / "costs.md"
+
+#: List prices of us-east-1 in USD per million, without free tiers: AWS's pricing pages, 2025.
+PRICES = {
+    "API requests": 1.00,
+    "function runs": 0.20 + 50 / 1000 * 0.5 * 13.3334,  # 50 ms at 512 MB on arm64
+    "SQS requests": 0.40,
+    "SNS publishes": 0.50,
+    "SES mails": 100.00,
+    "read units": 0.125,
+    "write units": 0.625,
+}
+
+#: The partition key of each index of the Logs table: an item with it is written to the index too.
+INDEX_KEYS = (
+    "eventList",
+    "sourceEventList",
+    "campaignEventList",
+    "sourceCampaignEventList",
+    "sesMessageId",
+    "person",
+)
+
+TO = "max@example.net"
+
+
+def size(value: Any) -> int:
+    """The bytes of attributes, near enough: names and values."""
+    if isinstance(value, dict):
+        return sum(len(name.encode()) + size(member) for name, member in value.items())
+    return sum(map(size, value)) if isinstance(value, list) else len(str(value).encode())
+
+
+def dynamodb_units(call: AwsCall) -> Counter[str]:
+    """Read and write request units of a call (DynamoDB developer guide, "Read and write operations")."""
+    request, answer = json.loads(call.request), json.loads(call.response)
+    if call.action in ("GetItem", "Query"):
+        items = answer.get("Items") or [answer.get("Item", {})]
+        each = 1.0 if request.get("ConsistentRead") else 0.5
+        return Counter({"read units": each * max(1, math.ceil(sum(map(size, items)) / 4096))})  # type: ignore[dict-item]
+    if call.action == "PutItem":
+        attributes = request["Item"]
+        kilobytes = math.ceil(size(attributes) / 1024)
+    else:
+        assert call.action == "UpdateItem"
+        attributes = dict.fromkeys(re.findall(r"#(\w+) = ", request["UpdateExpression"]))
+        kilobytes = 1
+    return Counter({"write units": kilobytes * (1 + sum(key in attributes for key in INDEX_KEYS))})
+
+
+def count(engine: Engine, operation: Callable[[], object], **runs: int) -> Counter[str]:
+    """What an operation uses, beside the runs of functions and the messages that come to them."""
+    engine.calls.clear()
+    operation()
+    used: Counter[str] = Counter({name.replace("_", " "): number for name, number in runs.items()})
+    for call in engine.calls:
+        if call.service == "dynamodb":
+            used += dynamodb_units(call)
+        elif call.service == "sqs":
+            used["SQS requests"] += math.ceil(len(call.request) / 65536)
+        elif call.action == "POST /v2/email/outbound-emails":
+            used["SES mails"] += 1
+    return used
+
+
+def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
+    """What each operation uses in a warm function, one message in a batch, which is the dearest way."""
+    message = MessageRef(secrets.token_hex(12), api.space, "S", "C")
+    api.send(MAIL)  # warms what the functions remember
+    api.deliver(*engine.receive("MailQueueUrl"))
+    mail = queue_mail(api, engine)
+    delivery = {"delivery": {"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [TO]}}
+    # SES publishes, SNS hands on for nothing, Lambda receives and deletes.
+    notified = {"function_runs": 1, "SNS_publishes": 1, "SQS_requests": 2}
+    operations = {
+        "accept a mail": count(engine, lambda: api.send(MAIL), API_requests=1, function_runs=1),
+        "send it": count(engine, lambda: api.deliver(mail), function_runs=1, SQS_requests=2),
+        "record that it was sent": count(
+            engine, lambda: api.notify(in_sns_envelope(event("Send", message, [TO], send={}))), **notified
+        ),
+        "record that it arrived": count(
+            engine, lambda: api.notify(in_sns_envelope(event("Delivery", message, [TO], **delivery))), **notified
+        ),
+        "record a bounce": count(
+            engine,
+            lambda: api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO))))),
+            **notified,
+        ),
+        "refuse a request without credentials": count(
+            engine, lambda: api.bounces(headers={"authorization": ""}), API_requests=1, function_runs=1
+        ),
+    }
+    for number in range(101):
+        store(api, START.replace(minute=number // 60, second=number % 60))
+    operations["list a page of 100 bounces"] = count(
+        engine, lambda: api.bounces("pageSize=100"), API_requests=1, function_runs=1
+    )
+    return operations
+
+
+MAIL = {
+    "type": "email",
+    "sourceSystem": "S",
+    "campaignId": "C",
+    "sender": "info@example.com",
+    "recipient": TO,
+    "subjectContentPlainText": "Hello",
+    "bodyContentPlainText": "World",
+}
+
+
+def table(operations: dict[str, Counter[str]]) -> list[str]:
+    """The table of docs/costs.md, line by line."""
+    lines = [
+        f"| a million times | {' | '.join(PRICES)} | USD |",
+        f"|---|{'---:|' * (len(PRICES) + 1)}",
+    ]
+    for name, used in operations.items():
+        cells = [f"{used[unit]:g}" if used[unit] else "" for unit in PRICES]
+        cost = sum(used[unit] * price for unit, price in PRICES.items())
+        lines.append(f"| {name} | {' | '.join(cells)} | {cost:.2f} |")
+    return lines
+
+
+def test_the_table_of_costs_is_what_the_calls_say(api: Api, engine: Engine) -> None:
+    lines = table(measured(api, engine))
+    assert "\n".join(lines) in COSTS.read_text(), "docs/costs.md should have:\n" + "\n".join(lines)
