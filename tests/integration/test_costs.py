@@ -1,4 +1,4 @@
-"""What an operation costs on AWS: counted from the calls that it makes, and compared with the table in docs/costs.md."""
+"""What an operation costs on AWS, counted from its calls and compared with the table in docs/costs.md."""
 
 import json
 import math
@@ -9,11 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from support.ses import bounce_object, bounced, event, in_sns_envelope
-
 from polypost.models.delivery import MessageRef
 from polypost_cli.local.aws_server import AwsCall
+from support.ses import bounce_object, bounced, event, in_sns_envelope
 
 from .conftest import Api, Engine
 from .test_event_lists import START, store
@@ -58,7 +56,7 @@ def dynamodb_units(call: AwsCall) -> Counter[str]:
     if call.action in ("GetItem", "Query"):
         items = answer.get("Items") or [answer.get("Item", {})]
         each = 1.0 if request.get("ConsistentRead") else 0.5
-        return Counter({"read units": each * max(1, math.ceil(sum(map(size, items)) / 4096))})  # type: ignore[dict-item]
+        return Counter({"read units": each * max(1, math.ceil(sum(map(size, items)) / 4096))})
     if call.action == "PutItem":
         attributes = request["Item"]
         kilobytes = math.ceil(size(attributes) / 1024)
