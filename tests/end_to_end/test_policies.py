@@ -104,7 +104,8 @@ def test_every_call_is_allowed_and_every_permission_is_used(
         for permission in permissions
         if permission[0] not in NOT_THE_FUNCTIONS_OWN and not any(covers(permission, call) for call in needed[function])
     }
-    assert (missing, unused) == (set(), set())
+    assert missing == set(), "calls that the function's role does not allow"
+    assert unused == set(), "permissions that no call of the function needed"
 
 
 def test_no_policy_is_wider_than_the_list_says(template: Template) -> None:
