@@ -23,9 +23,10 @@ help:
 	@echo 'make format   format the code and sort its imports'
 
 .venv/installed: pyproject.toml constraints.txt layers/common/requirements.txt
-	@test -n '$(PYTHON)' || { echo 'Polypost needs Python 3.11 or newer' >&2; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@test -n '$(PYTHON)' || { echo 'Polypost needs Python 3.11 or newer, with its module venv' >&2; exit 1; }
+	@echo 'Installing into .venv with $(PYTHON); the first time takes a minute'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 run: .venv/installed

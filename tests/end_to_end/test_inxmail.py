@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import getaddresses
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def test_the_documents_own_curl_with_host_and_credential_changed(local_stack: Ru
     assert entry["html"] == "<html><body><b>This is a test\nbody.</b></body></html>"
     assert entry["text"] == "This is a test text for the text part."
     assert (entry["sourceSystem"], entry["campaignId"], entry["bcc"]) == ("0MB871I", "cMB871df", [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A company's name that is longer than a line & has a <bracket>, a comma and (more) in it, GmbH & Co. KG",
+        "Müller und Söhne, Feinkost und Küchen seit 1873, mit einem Namen über zwei Zeilen, Hamburg",
+        "A" * 100,
+        '"quoted" \\ name',
+    ],
+)
+def test_names_reach_the_reader_as_they_were(local_stack: RunningStack, name: str) -> None:
+    message_id = send(local_stack, senderName=name, recipientName=name)
+    entry = mail(local_stack, message_id)
+    for header, address in (("from", "info@example.com"), ("to", "max@example.net")):
+        assert getaddresses([entry[header]]) == [(name, address)]
+    assert listed(local_stack, "bounces", message_id) == []
 
 
 def test_from_send_to_listed_bounce(local_stack: RunningStack) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -17,11 +18,16 @@ from polypost_cli.local.http_server import HOST, PortInUse, listen
 # The command is installed in place: the template is at the root of the clone that this file lies in.
 TEMPLATE: Final = Path(__file__).resolve().parents[3] / "template.yaml"
 
-_log = logging.getLogger(__name__)
+
+# A closed terminal ends the stack as Ctrl-C does.
+_ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+# What the starting thread wakes the main thread with when it fails.
+_FAILED: Final = signal.SIGUSR1
 
 
 def run(port: int, verbose: bool) -> NoReturn:
-    """Runs the local stack until SIGINT or SIGTERM, then ends the process.
+    """Runs the local stack until SIGINT, SIGTERM or SIGHUP, then ends the process.
 
     The exit status is 0 after a signal, 1 when the stack could not be started and 2 when the port is in use.
 
@@ -29,10 +35,8 @@ def run(port: int, verbose: bool) -> NoReturn:
         port: TCP port of the API on 127.0.0.1
         verbose: whether to log each request and all that the functions log, on standard error
     """
-    # A handler may run while any lock is held, so it only writes to a pipe, which the main thread reads.
-    ending, end = os.pipe()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os.write(end, b"."))
+    for number in _ENDING:
+        signal.signal(number, lambda *_: _exit(0))
     try:
         public = listen(port)
     except PortInUse as error:
@@ -43,6 +47,9 @@ def run(port: int, verbose: bool) -> NoReturn:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logging.getLogger("polypost_cli").setLevel(logging.INFO if verbose else logging.WARNING)
     fork_server.start()
+    # Every thread from here on inherits the mask, so that no signal is lost to one that does not look for it: the main
+    # thread takes them one by one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, _FAILED})
 
     # What is loaded from here on takes most of the start, and nearly nothing of it is ever freed.
     gc.disable()
@@ -50,7 +57,7 @@ def run(port: int, verbose: bool) -> NoReturn:
     from polypost_cli.local.server import LocalStack
 
     stack = LocalStack(TEMPLATE, public, engine, demo.SENDER_DOMAINS, demo.seed, verbose)
-    failed = threading.Event()
+    failures: list[str] = []
 
     def start() -> None:
         try:
@@ -59,22 +66,24 @@ def run(port: int, verbose: bool) -> NoReturn:
             gc.enable()
             base_url = f"http://{HOST}:{port}"
             print(f"Polypost is ready on {base_url}", *demo.curls(base_url), sep="\n", flush=True)
-            return
         except LocalStackError as error:
-            _fail(str(error))
+            failures.append(str(error))
         except Exception:
-            _log.exception("the local stack could not be started")
-        failed.set()
-        os.write(end, b".")
+            failures.append(f"the local stack could not be started\n{traceback.format_exc()}")
+        if failures:
+            os.kill(os.getpid(), _FAILED)
 
     # In a thread, so that the main thread can end it at any moment.
     threading.Thread(target=start, daemon=True).start()
-    os.read(ending, 1)
+    received = signal.sigwait({*_ENDING, _FAILED})
     # What the ending interrupts is no news.
     logging.disable()
     stack.stop()
     fork_server.stop()
-    _exit(1 if failed.is_set() else 0)
+    if received == _FAILED:
+        _fail(failures[0])
+        _exit(1)
+    _exit(0)
 
 
 def _fail(message: str) -> None:

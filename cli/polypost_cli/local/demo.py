@@ -53,10 +53,10 @@ def curls(base_url: str) -> list[str]:
     commands = {
         "Send a mail": _SEND.format(user=user, api=api, recipient="max.mustermann@example.invalid"),
         "Send a mail that bounces": _SEND.format(user=user, api=api, recipient="bounce@simulator.amazonses.com"),
-        "What bounced": f"curl -u '{user}' '{api}/bounces'",
-        "Who complained": f"curl -u '{user}' '{api}/complaints'",
         "Which domains may send": f"curl -u '{user}' '{api}/verifiedSenders'",
         "The API's index": f"curl '{base_url}/api-service'",
         "The mail that went out, also a page for a browser": f"curl '{base_url}/_local/mailbox'",
+        "What bounced, a moment after its sending": f"curl -u '{user}' '{api}/bounces'",
+        "Who complained": f"curl -u '{user}' '{api}/complaints'",
     }
     return [f"\n# {what}\n{command}" for what, command in commands.items()]

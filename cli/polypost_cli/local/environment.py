@@ -14,7 +14,9 @@ ACCOUNT_ID: Final = "123456789012"
 
 # Whatever steers the AWS SDKs, SAM CLI, the local engine or a proxy. Proxies are read in both cases.
 _DROPPED_PREFIXES: Final = ("AWS_", "SAM_", "MOTO_")
-_DROPPED_NAMES: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "BOTO_CONFIG"})
+_DROPPED_NAMES: Final = frozenset(
+    {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "BOTO_CONFIG", "INITIAL_NO_AUTH_ACTION_COUNT"}
+)
 
 
 def isolate(environ: MutableMapping[str, str], endpoint: str) -> None:

@@ -33,11 +33,13 @@ CONTEXT: Final = multiprocessing.get_context("forkserver")
 def start() -> None:
     """Starts the fork server, which loads its modules while the caller goes on. Called from the main thread."""
     CONTEXT.set_forkserver_preload(_PRELOADED)
-    # Ctrl-C goes to every process of the terminal's foreground group, as SIGTERM may too. Only the local stack itself
-    # is to act on them, and it ends the others: they inherit a mask that keeps both signals away.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    # Ctrl-C goes to every process of the terminal's foreground group, as the other two may. Only the local stack itself
+    # is to act on them, and it ends the others: they inherit a mask that keeps the signals away.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        # Keeps away the other two by itself, and lets its caller have them again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -209,9 +209,10 @@ class _Pool:
 
     def start(self) -> _Worker:
         """Starts a worker without waiting for it. Errors: Stopping."""
-        self._check()
-        worker = _Worker(self._sandbox)
         with self._lock:
+            if self._stopping:
+                raise Stopping
+            worker = _Worker(self._sandbox)
             self._alive.add(worker)
         return worker
 
@@ -275,15 +276,12 @@ class _Pool:
             self._discard(worker)
 
     def _discard(self, worker: _Worker) -> None:
-        worker.kill()
-        with self._lock:
-            self._alive.discard(worker)
-        self._check()
-
-    def _check(self) -> None:
         with self._lock:
             if self._stopping:
+                # `stop` ends it.
                 raise Stopping
+            self._alive.discard(worker)
+        worker.kill()
 
 
 def _sandbox_error(error_type: str, message: str) -> Answer:

@@ -1,6 +1,8 @@
 """HTTP/1.1 server for WSGI applications: one thread per connection, kept alive, whole requests, loopback only."""
 
+import errno
 import io
+import json
 import logging
 import socket
 import threading
@@ -31,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class PortInUse(LocalStackError):
-    """Another process listens on the port."""
+    """The port cannot be listened on: another process does, or it is not allowed."""
 
 
 def listen(port: int) -> socket.socket:
@@ -50,7 +52,9 @@ def listen(port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        raise PortInUse(f"port {port} is in use or not allowed: {error.strerror}") from error
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"port {port} is already in use; --port takes another one") from error
+        raise PortInUse(f"port {port} cannot be used: {error.strerror}") from error
     return listening
 
 
@@ -127,7 +131,7 @@ class _KeepAliveHandler(WSGIRequestHandler):
         """
         chunked = "wsgi.input_terminated" in environ
         declared = environ.get("CONTENT_LENGTH") or "0"
-        if not chunked and not declared.isdecimal():
+        if not chunked and not (declared.isdecimal() and len(declared) < 19):
             raise _Refused(HTTPStatus.BAD_REQUEST, BAD_REQUEST)
         length = None if chunked else int(declared)
         waits_for_consent = self.headers.get("Expect", "").strip().lower() == "100-continue"
@@ -141,7 +145,13 @@ class _KeepAliveHandler(WSGIRequestHandler):
         body = bytearray()
         received = 0
         while length is None or received < length:
-            block = stream.read(_BLOCK_BYTES if length is None else min(_BLOCK_BYTES, length - received))
+            try:
+                block = stream.read(_BLOCK_BYTES if length is None else min(_BLOCK_BYTES, length - received))
+            except (ConnectionError, TimeoutError):
+                raise
+            except OSError as error:
+                # Werkzeug's word for chunks that it cannot read.
+                raise _Refused(HTTPStatus.BAD_REQUEST, BAD_REQUEST) from error
             if not block:
                 break
             received += len(block)
@@ -168,6 +178,14 @@ class _KeepAliveHandler(WSGIRequestHandler):
         self.end_headers()
         if has_body:
             self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answers what is no HTTP/1 request as API Gateway would, in JSON."""
+        self.close_connection = True
+        # Of an unreadable request the version is unknown, and Python would leave out the status line.
+        self.request_version = "HTTP/1.1"
+        body = json.dumps({"message": HTTPStatus(code).phrase}).encode()
+        self._answer(code, [("Content-Type", "application/json")], body)
 
     def log(self, *_: object) -> None:
         """Requests are logged where they are understood, not here."""

@@ -4,9 +4,15 @@ import base64
 import binascii
 import functools
 import json
+import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+from email.utils import getaddresses, quote
 from html import escape
 from pathlib import Path
 from string import Template
@@ -30,22 +36,38 @@ _CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'
 class Mailbox:
     """A WSGI application at one path; mails may come and be read in many threads."""
 
-    def __init__(self, capacity: int = 1000) -> None:
+    def __init__(self, capacity: int = 1000, capacity_bytes: int = 64 * 1024 * 1024) -> None:
         """Parameters:
         capacity: mails that are kept; older ones are forgotten
+        capacity_bytes: raw bytes of mails that are kept, beside the newest one
         """
-        self._entries: Final[deque[Callable[[], dict[str, Any]]]] = deque(maxlen=capacity)
+        self._capacity: Final = capacity
+        self._capacity_bytes: Final = capacity_bytes
+        self._lock: Final = threading.Lock()
+        self._entries: Final[deque[tuple[int, Callable[[], dict[str, Any]]]]] = deque()
+        self._bytes = 0
 
     def receive(self, mail: SesMail) -> None:
         """Takes a mail that SES has accepted."""
         # Parsed when somebody looks, and once: a send is not to wait for it, nor a reader for a thousand of them.
-        self._entries.appendleft(functools.cache(functools.partial(mailbox_entry, mail)))
+        entry = functools.cache(functools.partial(mailbox_entry, mail))
+        with self._lock:
+            self._entries.appendleft((len(mail.raw), entry))
+            self._bytes += len(mail.raw)
+            while self._is_too_full():
+                self._bytes -= self._entries.pop()[0]
+
+    def _is_too_full(self) -> bool:
+        mails = len(self._entries)
+        return mails > self._capacity or (mails > 1 and self._bytes > self._capacity_bytes)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
         if request.method not in ("GET", "HEAD"):
             return Response(status=405, headers={"Allow": "GET, HEAD"})(environ, start_response)
-        entries = [entry() for entry in list(self._entries)]
+        with self._lock:
+            kept = list(self._entries)
+        entries = [entry() for _, entry in kept]
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
             response = Response(mailbox_page(entries), content_type="text/html; charset=utf-8")
             response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
@@ -64,20 +86,42 @@ def mailbox_entry(mail: SesMail) -> dict[str, Any]:
     such part; `sentAt` is ISO 8601 in UTC.
     """
     mime = mail.mime
+    headers = {name: str(value) for name, value in mime.items()} | _address_headers(mail.raw)
     return {
         "messageId": mail.tags.get("messageId"),
         "sourceSystem": _decoded_tag(mail.tags.get("sourceSystem")),
         "campaignId": _decoded_tag(mail.tags.get("campaignId")),
-        "from": _header(mime, "From"),
-        "to": _header(mime, "To"),
-        "replyTo": _header(mime, "Reply-To"),
+        "from": headers.get("From"),
+        "to": headers.get("To"),
+        "replyTo": headers.get("Reply-To"),
         "bcc": list(mail.bcc),
-        "subject": _header(mime, "Subject"),
-        "headers": {name: str(value) for name, value in mime.items()},
+        "subject": headers.get("Subject"),
+        "headers": headers,
         "text": _part(mime, "plain"),
         "html": _part(mime, "html"),
         "sentAt": mail.sent_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _address_headers(raw: bytes) -> dict[str, str]:
+    """Returns the headers that hold addresses, decoded.
+
+    The newer parser of Python's `email` keeps the white space between the encoded words of a display name, which
+    mail readers drop (RFC 2047, section 6.2).
+    """
+    headers = BytesHeaderParser(policy=compat32).parsebytes(raw)
+    decoded = {}
+    for name in ("From", "To", "Reply-To"):
+        if name in headers:
+            pairs = getaddresses([re.sub(r"\r?\n", "", str(headers[name]))])
+            decoded[name] = ", ".join(_mailbox(str(make_header(decode_header(shown))), at) for shown, at in pairs)
+    return decoded
+
+
+def _mailbox(shown: str, address: str) -> str:
+    if not shown:
+        return address
+    return f'"{quote(shown)}" <{address}>' if re.search(r'[()<>@,:;.\[\]"\\]', shown) else f"{shown} <{address}>"
 
 
 def mailbox_page(entries: list[dict[str, Any]]) -> str:
@@ -123,11 +167,6 @@ def _decoded_tag(value: str | None) -> str | None:
         return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError):
         return value
-
-
-def _header(mime: EmailMessage, name: str) -> str | None:
-    value = mime.get(name)
-    return None if value is None else str(value)
 
 
 def _part(mime: EmailMessage, subtype: str) -> str | None:

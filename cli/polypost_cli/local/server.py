@@ -108,9 +108,18 @@ def _beside_gateway(applications: Mapping[str, "WSGIApplication"], gateway: "WSG
     """Returns an application that serves the given paths itself and hands everything else to the gateway."""
 
     def dispatch(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        return applications.get(environ["PATH_INFO"], gateway)(environ, start_response)
+        application = applications.get(environ["PATH_INFO"], gateway)
+        if application is not gateway and not _is_local(environ.get("HTTP_HOST", "")):
+            application = gateway
+        return application(environ, start_response)
 
     return dispatch
+
+
+def _is_local(host: str) -> bool:
+    """Returns whether a Host header names this machine: a page from elsewhere may have its own name point here."""
+    name = host.partition(":")[0].lower()
+    return name in ("127.0.0.1", "localhost") or name.endswith(".localhost")
 
 
 def _json_application(value: Callable[[], object]) -> "WSGIApplication":

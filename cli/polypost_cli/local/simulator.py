@@ -93,6 +93,10 @@ def records(mail: SesMail) -> Iterator[Record]:
             yield {"eventType": event_type, event_type.lower(): details, "mail": mail_object}
 
 
+# How long a mail takes to its recipient. It is short, so that no event that a client can read is of the future.
+_ON_THE_WAY: Final = timedelta(milliseconds=2)
+
+
 def _fate(name: str, address: str, sent_at: datetime) -> Iterator[tuple[str, Record]]:
     """Yields event types and their objects for one recipient.
 
@@ -136,10 +140,9 @@ def _fate(name: str, address: str, sent_at: datetime) -> Iterator[tuple[str, Rec
 
 
 def _delivery(sent_at: datetime, address: str) -> Record:
-    milliseconds = 400
     return {
-        "timestamp": _timestamp(sent_at + timedelta(milliseconds=milliseconds)),
-        "processingTimeMillis": milliseconds,
+        "timestamp": _timestamp(sent_at + _ON_THE_WAY),
+        "processingTimeMillis": _ON_THE_WAY // timedelta(milliseconds=1),
         "recipients": [address],
         "smtpResponse": "250 2.6.0 Message received",
         "remoteMtaIp": _REMOTE_MTA_IP,
@@ -155,18 +158,18 @@ def _bounce(
         "bounceType": bounce_type,
         "bounceSubType": subtype,
         "bouncedRecipients": [recipient],
-        "timestamp": _timestamp(sent_at + timedelta(milliseconds=600)),
+        "timestamp": _timestamp(sent_at + 2 * _ON_THE_WAY),
         **optional,
     }
 
 
 def _complaint(sent_at: datetime, address: str) -> Record:
-    arrival = sent_at + timedelta(milliseconds=600)
+    arrival = sent_at + _ON_THE_WAY
     return {
         "feedbackId": _feedback_id(),
         "complaintSubType": None,
         "complainedRecipients": [{"emailAddress": address}],
-        "timestamp": _timestamp(arrival + timedelta(milliseconds=200)),
+        "timestamp": _timestamp(arrival + _ON_THE_WAY),
         "userAgent": "Amazon SES Mailbox Simulator",
         "complaintFeedbackType": "abuse",
         "arrivalDate": _timestamp(arrival),

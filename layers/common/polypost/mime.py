@@ -72,8 +72,11 @@ def _mailbox(header: str, mailbox: Mailbox) -> str:
     """An address with its display name, which is quoted, or in encoded words where quotes do not do."""
     if not mailbox.name:
         return mailbox.address
-    plain = _is_plain(mailbox.name)
-    name = _folded(header, f'"{quote(mailbox.name)}"', "us-ascii") if plain else _text(header, mailbox.name)
+    # Some readers stumble over a fold within quotes, so only a name that fits into a line is quoted.
+    if _is_plain(mailbox.name) and len(mailbox.name) <= _LONGEST_PLAIN_WORD:
+        name = f'"{quote(mailbox.name)}"'
+    else:
+        name = _folded(header, mailbox.name, "utf-8")
     # On a line of its own, since the address itself can neither be folded nor encoded.
     return f"{name}\n <{mailbox.address}>"
 

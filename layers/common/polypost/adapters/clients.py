@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Both services answer in milliseconds: a stalled call is given up early and tried anew, and the function still has
 # time to say so before its Timeout in template.yaml.
-_QUICK = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
+_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 
 # botocore's own retry after a read time-out would send the mail twice. Connect and read time-out of a whole batch
 # of ten stay below the worker's Timeout in template.yaml.
