@@ -223,7 +223,8 @@ def test_a_signal_ends_a_stack_that_is_still_starting(tmp_path: Path, seconds_af
     status, seconds = command.end(signal.SIGTERM)
     assert status == 0
     assert seconds < END_SECONDS
-    assert command.processes() == set()
+    # What multiprocessing had started by then ends as it notices.
+    eventually(lambda: command.processes() == set(), END_SECONDS)
     assert command.stderr == ""
 
 
