@@ -1,14 +1,16 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format
+.PHONY: help run test check build bytecode deploy test-sam-local format
 
-# No word to SAM CLI's makers, and no look at the machine's AWS profile.
+# No word to SAM CLI's makers.
 export SAM_CLI_TELEMETRY := 0
-export AWS_DEFAULT_REGION ?= eu-central-1
+# Where nothing is deployed any region will do; `make deploy` takes the environment's or the AWS profile's.
+run test check build: export AWS_DEFAULT_REGION ?= eu-central-1
 
 PORT ?= 3000
 BIN := .venv/bin
+BUILD ?= .aws-sam/build
 
 # The functions' own interpreter where the machine has it, else the newest one from 3.11 on. A name on the path may be
 # a shim that refuses, so each candidate is tried.
@@ -16,11 +18,21 @@ CANDIDATES := python3.13 python3.14 python3.12 python3.11 python3
 PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
+# The functions' Runtime, and a Python of that very version. pyenv keeps its versions off the path.
+RUNTIME := $(shell sed -n 's/^ *Runtime: *//p' template.yaml)
+RUNTIME_PYTHON ?= $(shell for python in $(RUNTIME) '$(CURDIR)/$(BIN)/python' \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/*/bin/$(RUNTIME); do \
+	"$$python" -c 'import sys; sys.exit("python%d.%d" % sys.version_info[:2] != "$(RUNTIME)")' 2>/dev/null && \
+	echo "$$python" && break; done)
+
 help:
 	@echo 'make run      the local stack on http://127.0.0.1:$(PORT)  (PORT=... for another port)'
-	@echo 'make test     the whole test suite'
-	@echo 'make check    format, lint, types, tests with coverage, template, build: what CI runs'
+	@echo 'make test     the whole test suite, on the sources'
+	@echo 'make check    format, lint, types, tests with coverage, template, build, the built functions: what CI runs'
 	@echo 'make format   format the code and sort its imports'
+	@echo 'make build    what is deployed, in .aws-sam/build'
+	@echo 'make deploy   build, then create or update the stack  (STACK=... REGION=... PARAMETERS="Name=value ...")'
+	@echo 'make test-sam-local   each function once in its container, where a container engine answers'
 
 .venv/installed: pyproject.toml constraints.txt layers/common/requirements.txt
 	@test -n '$(PYTHON)' || { echo 'Polypost needs Python 3.11 or newer, with its module venv' >&2; exit 1; }
@@ -41,7 +53,35 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term
 	$(BIN)/sam validate --lint
+	@$(MAKE) --no-print-directory build
+	RUNTIME_PYTHON='$(RUNTIME_PYTHON)' $(BIN)/pytest tests/artifact
+
+build: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+	@$(MAKE) --no-print-directory bytecode
+
+# For every function and layer in BUILD, so that no cold start compiles. Unchecked, since the dates in the zip are not
+# the sources'; with the paths that they have on Lambda, which tracebacks show; with one hash seed, so that two builds
+# give the same bytes.
+bytecode:
+	@python='$(RUNTIME_PYTHON)'; \
+	if [ -z "$$python" ]; then \
+		echo 'No $(RUNTIME) runs on this machine: the build ships no bytecode, and cold starts take longer.'; exit; \
+	fi; \
+	for artifact in $(BUILD)/*/; do \
+		artifact=$${artifact%/}; \
+		if [ -d "$$artifact/python" ]; then root=/opt; else root=/var/task; fi; \
+		PYTHONHASHSEED=0 "$$python" -m compileall -q --invalidation-mode unchecked-hash \
+			-s "$$artifact" -p "$$root" "$$artifact" || exit; \
+	done; \
+	echo "Bytecode of $(RUNTIME) in $(BUILD)"
+
+deploy: build
+	$(BIN)/sam deploy $(if $(STACK),--stack-name '$(STACK)') $(if $(REGION),--region '$(REGION)') \
+		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+
+test-sam-local:
+	@docker info >/dev/null 2>&1 || { echo 'No container engine answers: no function was run in a container.'; exit 0; }
 
 format: .venv/installed
 	$(BIN)/ruff format .
