@@ -71,7 +71,7 @@ bytecode:
 	for artifact in $(BUILD)/*/; do \
 		artifact=$${artifact%/}; \
 		if [ -d "$$artifact/python" ]; then root=/opt; else root=/var/task; fi; \
-		PYTHONHASHSEED=0 "$$python" -m compileall -q --invalidation-mode unchecked-hash \
+		PYTHONHASHSEED=0 "$$python" -m compileall -qf --invalidation-mode unchecked-hash \
 			-s "$$artifact" -p "$$root" "$$artifact" || exit; \
 	done; \
 	echo "Bytecode of $(RUNTIME) in $(BUILD)"
@@ -80,8 +80,9 @@ deploy: build
 	$(BIN)/sam deploy $(if $(STACK),--stack-name '$(STACK)') $(if $(REGION),--region '$(REGION)') \
 		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
-test-sam-local:
-	@docker info >/dev/null 2>&1 || { echo 'No container engine answers: no function was run in a container.'; exit 0; }
+test-sam-local: .venv/installed
+	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory build && $(BIN)/pytest tests/sam_local; \
+	else echo 'No container engine answers: no function ran in a container.'; fi
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The template's own tables, queues and topics on moto's server, and the functions in this process."""
+"""The template's own resources on the local engine, and the functions in this process."""
 
 import importlib.util
 import json
@@ -6,9 +6,8 @@ import os
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,66 +16,19 @@ from polypost import runtime
 from polypost.adapters.mail_queue import decode
 from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope, Space
-from polypost_cli.local import demo
-from polypost_cli.local.aws import Clients, local_clients
-from polypost_cli.local.aws_server import AwsCall, aws_application
-from polypost_cli.local.environment import isolate
-from polypost_cli.local.http_server import listen, serve
-from polypost_cli.local.stack import Stack, create_stack
-from polypost_cli.local.template import read_template
 from support.lambda_events import LambdaContext, http_event, sqs_event
+from support.template_engine import ROOT, Engine, template_engine
 
-ROOT = Path(__file__).parents[2]
 SECRET = "secret-of-the-tests"
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dataclass
-class Engine:
-    """The local AWS engine with the template's resources, and every call that was made to it."""
-
-    stack: Stack
-    clients: Clients
-    calls: list[AwsCall] = field(default_factory=list)
-
-    def actions(self, service: str) -> list[str]:
-        """The operations of one service that were called, in order."""
-        return [call.action for call in self.calls if call.service == service]
-
-    def receive(self, queue: str) -> list[str]:
-        """Take every message that waits in a queue, by the output that names it."""
-        bodies: list[str] = []
-        while True:
-            answer = self.clients.sqs.receive_message(QueueUrl=self.stack.outputs[queue], MaxNumberOfMessages=10)
-            if "Messages" not in answer:
-                return bodies
-            for message in answer["Messages"]:
-                bodies.append(message["Body"])
-                self.clients.sqs.delete_message(
-                    QueueUrl=self.stack.outputs[queue], ReceiptHandle=message["ReceiptHandle"]
-                )
-
-
 @pytest.fixture(scope="session")
 def session_engine() -> Iterator[Engine]:
-    calls: list[AwsCall] = []
-    listening = listen(0)
-    server = serve(aws_application([calls.append]), listening)
-    saved = dict(os.environ)
-    isolate(os.environ, f"http://127.0.0.1:{listening.getsockname()[1]}")
-    try:
-        template = read_template(ROOT / "template.yaml")
-        clients = local_clients()
-        stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
-        for function in stack.functions.values():
+    with template_engine() as engine:
+        for function in engine.stack.functions.values():
             os.environ.update(function.environment)
-        yield Engine(stack, clients, calls)
-    finally:
-        server.shutdown()
-        server.server_close()
-        listening.close()
-        os.environ.clear()
-        os.environ.update(saved)
+        yield engine
 
 
 @pytest.fixture

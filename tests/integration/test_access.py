@@ -14,8 +14,9 @@ from polypost.adapters.dynamodb import to_item
 from polypost.errors import Unauthenticated
 from polypost.models.access import Scope, Space
 from support.lambda_events import http_event
+from support.template_engine import Engine
 
-from .conftest import CREATED_AT, SECRET, Answer, Api, Engine, create_credential
+from .conftest import CREATED_AT, SECRET, Answer, Api, create_credential
 
 SPRING = ["timestamp", "status", "error", "message", "path"]
 LIST = ("inxmail_bounces", "GET", "/api-service/custom/sap/v1/bounces")

@@ -14,8 +14,9 @@ from polypost.adapters.dynamodb import from_item, to_item
 from polypost.dialects import inxmail
 from polypost.http import Request
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRef
+from support.template_engine import Engine
 
-from .conftest import Answer, Api, Engine
+from .conftest import Answer, Api
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

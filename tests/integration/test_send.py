@@ -13,8 +13,9 @@ import pytest
 from polypost.adapters.mail_queue import decode, encode
 from polypost.errors import PayloadTooLarge
 from polypost.models.mail import Mail, Mailbox, QueuedMail
+from support.template_engine import Engine
 
-from .conftest import Api, Engine
+from .conftest import Api
 
 BODY = {
     "type": "email",

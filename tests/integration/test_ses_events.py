@@ -21,8 +21,9 @@ from support.ses import (
     in_sns_envelope,
     mail_object,
 )
+from support.template_engine import Engine
 
-from .conftest import Api, Engine
+from .conftest import Api
 from .test_worker import queue_mail
 
 TO = "max@example.net"

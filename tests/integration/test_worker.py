@@ -25,8 +25,9 @@ from polypost.adapters.mail_queue import decode, encode
 from polypost.models.delivery import MessageRef
 from polypost.usecases import deliver_mail
 from support.ses import event, in_sns_envelope
+from support.template_engine import Engine
 
-from .conftest import Api, Engine
+from .conftest import Api
 
 SENT = "POST /v2/email/outbound-emails"
 

@@ -119,3 +119,53 @@ def test_what_sns_cannot_deliver_is_kept(template: Template) -> None:
     (subscription,) = resources(template, "AWS::SNS::Subscription").values()
     target = subscription["RedrivePolicy"]["deadLetterTargetArn"]
     assert target == {"Fn::GetAtt": ["SesEventsDeadLetterQueue", "Arn"]}
+
+
+def alarms(template: Template, metric: str) -> dict[str, dict[str, Any]]:
+    """The alarms on a metric, by the resource that they watch."""
+    found: dict[str, dict[str, Any]] = {}
+    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
+        if alarm["MetricName"] == metric:
+            (dimension,) = alarm["Dimensions"]
+            ((_, target),) = dimension["Value"].items()
+            found[target if isinstance(target, str) else target[0]] = alarm
+    return found
+
+
+def test_every_dead_letter_queue_has_an_alarm(template: Template) -> None:
+    kinds = ("AWS::SQS::Queue", "AWS::SNS::Subscription")
+    redriven = (
+        found["RedrivePolicy"]
+        for kind in kinds
+        for found in resources(template, kind).values()
+        if "RedrivePolicy" in found
+    )
+    dead_letter_queues = {policy["deadLetterTargetArn"]["Fn::GetAtt"][0] for policy in redriven}
+    watching = alarms(template, "ApproximateNumberOfMessagesVisible")
+    assert set(watching) == dead_letter_queues
+    for alarm in watching.values():
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_every_function_has_an_alarm_and_so_has_the_api(template: Template) -> None:
+    assert set(alarms(template, "Errors")) == set(resources(template, "AWS::Lambda::Function"))
+    # The functions behind the API answer 5xx instead of failing.
+    assert set(alarms(template, "5xx")) == {"Api"}
+
+
+def test_the_mail_queues_alarm_lets_a_mail_wait_for_ses(template: Template) -> None:
+    assert alarms(template, "ApproximateAgeOfOldestMessage")["MailQueue"]["Threshold"] >= 2 * LEASE.total_seconds()
+
+
+def test_every_alarm_is_told_to_the_operators_topic(template: Template) -> None:
+    for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
+        told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+        assert alarm["AlarmActions"] == alarm["OKActions"] == told, name
+
+
+def test_the_layers_wheels_are_the_functions(template: Template) -> None:
+    makefile = (ROOT / "layers" / "common" / "Makefile").read_text()
+    for function in resources(template, "AWS::Lambda::Function").values():
+        assert function["Architectures"] == ["arm64"]
+        assert f"PYTHON_VERSION := {function['Runtime'].removeprefix('python')}\n" in makefile
+    assert "PLATFORM := manylinux2014_aarch64\n" in makefile

@@ -1,0 +1,71 @@
+"""The template's own tables, queues and topics on moto's server, and what is called there."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polypost_cli.local import demo
+from polypost_cli.local.aws import Clients, local_clients
+from polypost_cli.local.aws_server import AwsCall, aws_application
+from polypost_cli.local.environment import isolate
+from polypost_cli.local.http_server import HOST, serve
+from polypost_cli.local.stack import Stack, create_stack
+from polypost_cli.local.template import Template, read_template
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Engine:
+    """The local AWS engine with the template's resources, and every call that was made to it."""
+
+    endpoint: str
+    template: Template
+    stack: Stack
+    clients: Clients
+    calls: list[AwsCall] = field(default_factory=list)
+
+    def actions(self, service: str) -> list[str]:
+        """The operations of one service that were called, in order."""
+        return [call.action for call in self.calls if call.service == service]
+
+    def receive(self, queue: str) -> list[str]:
+        """Take every message that waits in a queue, by the output that names it."""
+        bodies: list[str] = []
+        while True:
+            answer = self.clients.sqs.receive_message(QueueUrl=self.stack.outputs[queue], MaxNumberOfMessages=10)
+            if "Messages" not in answer:
+                return bodies
+            for message in answer["Messages"]:
+                bodies.append(message["Body"])
+                self.clients.sqs.delete_message(
+                    QueueUrl=self.stack.outputs[queue], ReceiptHandle=message["ReceiptHandle"]
+                )
+
+
+@contextmanager
+def template_engine(host: str = HOST) -> Iterator[Engine]:
+    """An engine with the template's resources; until it ends, this process's environment leads to it.
+
+    Parameters: host, this machine's address where it listens, on a free port.
+    """
+    calls: list[AwsCall] = []
+    listening = socket.create_server((host, 0))
+    server = serve(aws_application([calls.append]), listening)
+    endpoint = f"http://{host}:{listening.getsockname()[1]}"
+    saved = dict(os.environ)
+    isolate(os.environ, endpoint)
+    try:
+        template = read_template(ROOT / "template.yaml")
+        clients = local_clients()
+        stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
+        yield Engine(endpoint, template, stack, clients, calls)
+    finally:
+        server.shutdown()
+        server.server_close()
+        listening.close()
+        os.environ.clear()
+        os.environ.update(saved)
