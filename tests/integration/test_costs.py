@@ -12,8 +12,9 @@ from typing import Any
 from polypost.models.delivery import MessageRef
 from polypost_cli.local.aws_server import AwsCall
 from support.ses import bounce_object, bounced, event, in_sns_envelope
+from support.template_engine import Engine
 
-from .conftest import Api, Engine
+from .conftest import Api
 from .test_event_lists import START, store
 from .test_worker import queue_mail
 
