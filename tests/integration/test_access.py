@@ -11,8 +11,9 @@ from cachetools import TTLCache
 from polypost import auth, runtime
 from polypost.adapters import access_table
 from polypost.adapters.dynamodb import to_item
-from polypost.errors import Unauthenticated
+from polypost.errors import Permanent, Unauthenticated
 from polypost.models.access import Scope, Space
+from polypost.settings import setting
 from support.lambda_events import http_event
 from support.template_engine import Engine
 
@@ -265,3 +266,36 @@ def test_a_fault_says_nothing_of_itself(api: Api, monkeypatch: pytest.MonkeyPatc
     assert answer.status == 500
     assert list(answer.body) == SPRING
     assert answer.body["message"] == "The request could not be processed."
+
+
+def test_a_deletion_that_stops_half_way_is_finished_by_the_next(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = runtime.access()
+    create_credential(f"second-{api.space}", api.space)
+    with monkeypatch.context() as patch:
+        patch.setattr(access, "delete_credential", lambda keyid: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            access.delete_space(api.space, CREATED_AT)
+    # Gone already, keys or not, once no function remembers it.
+    access._found.clear()
+    assert access.space(api.space) is None
+    assert_refused(api.call(*LIST))
+    assert api.call(*LIST, host=f"{api.space}.localhost").body["message"] == "Unknown tenant."
+    access.delete_space(api.space, CREATED_AT)
+    assert (access.credentials(api.space), access.sender_domains(api.space)) == ([], [])
+    assert access.create_space(Space(id=api.space, created_at=CREATED_AT)) is False
+
+
+def test_spaces_are_listed_and_described(api: Api) -> None:
+    access = runtime.access()
+    access.describe_space(api.space, "changed")
+    assert access.space(api.space) == Space(id=api.space, created_at=CREATED_AT, description="changed")
+    assert api.space in {space.id for space in access.spaces()}
+    assert access.delete_sender_domain(api.space, "example.com") is True
+    assert access.delete_sender_domain(api.space, "example.com") is False
+    assert access.delete_credential(api.keyid) is True
+
+
+def test_a_functions_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCESS_TABLE")
+    with pytest.raises(Permanent, match="The function's environment lacks ACCESS_TABLE"):
+        setting("ACCESS_TABLE")
