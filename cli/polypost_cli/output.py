@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -12,6 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+
+
+def progress(what: str) -> AbstractContextManager[object]:
+    """Say what goes on while it takes its time, on a terminal alone, and take it away again."""
+    return Console(stderr=True).status(what)
 
 
 def show_json(value: Any) -> None:

@@ -16,6 +16,7 @@ from polypost.adapters.logs_table import LogsTable
 from polypost.errors import PolypostError
 from polypost_cli import aws
 from polypost_cli.local.environment import STACK_PATH, isolate
+from polypost_cli.output import progress
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
         if stack is None and not local:
             raise click.UsageError("say which stack: --stack NAME, or --local")
         try:
-            command(_target(_local_stack(port) if local or stack is None else stack), **arguments)
+            with progress("Finding the stack"):
+                target = _target(_local_stack(port) if local or stack is None else stack)
+            command(target, **arguments)
         except PolypostError as error:
             raise click.ClickException(str(error)) from error
 

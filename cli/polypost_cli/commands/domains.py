@@ -5,7 +5,7 @@ import click
 from polypost.addresses import InvalidAddress, domain_of, parse_address
 from polypost_cli import aws
 from polypost_cli.commands.spaces import existing
-from polypost_cli.output import as_json, show_json, show_table
+from polypost_cli.output import as_json, progress, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -35,7 +35,8 @@ class Domain(click.ParamType):
 def add(target: Target, space: str, domain: str, as_json: bool) -> None:
     """Give DOMAIN to SPACE, make it known to SES, and print the DNS records to publish."""
     existing(target, space)
-    identity = target.identities.ensure(domain)
+    with progress("Asking SES"):
+        identity = target.identities.ensure(domain)
     target.access.put_sender_domain(space, domain, verified=identity.verified)
     records = dns_records(domain, identity)
     if as_json:
@@ -70,7 +71,8 @@ def list_domains(target: Target, space: str, as_json: bool) -> None:
 def verify(target: Target, space: str, domain: str) -> None:
     """Ask SES whether DOMAIN is verified, and keep the answer; exit 1 if it is not."""
     _owned(target, space, domain)
-    identity = target.identities.get(domain)
+    with progress("Asking SES"):
+        identity = target.identities.get(domain)
     target.access.put_sender_domain(space, domain, verified=identity.verified)
     if not identity.verified:
         raise click.ClickException(

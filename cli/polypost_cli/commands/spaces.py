@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from polypost.models.access import Space
-from polypost_cli.output import as_json, show_facts, show_json, show_table
+from polypost_cli.output import as_json, progress, show_facts, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -107,7 +107,8 @@ def delete(target: Target, space: str, yes: bool) -> None:
     click.echo("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
     if not yes:
         click.confirm(f"Delete the space {space}?", abort=True)
-    target.access.delete_space(space, datetime.now(UTC))
+    with progress(f"Deleting the space {space}"):
+        target.access.delete_space(space, datetime.now(UTC))
     click.echo(f"Deleted the space {space}.")
 
 
