@@ -152,7 +152,10 @@ def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
         (without("replyTo"), "replyToName needs replyTo"),
         (without(listUnsubscribe="<https://example.com/ü>"), "listUnsubscribe must hold URIs, in ASCII"),
         (without(listUnsubscribe="<a:b>,\t<c:d>"), "listUnsubscribe must hold URIs, in ASCII"),
-        (without(listUnsubscribe=f"<https://example.com/{'u' * 900}>"), "listUnsubscribe must not be longer than 900"),
+        (
+            without(listUnsubscribe=f"<https://example.com/{'u' * 900}>"),
+            "listUnsubscribe must hold URIs of at most 900",
+        ),
         (without(subjectContentPlainText="x" * 901), "subjectContentPlainText must not be longer than 900 characters"),
         (without(senderName="x" * 901), "senderName must not be longer than 900 characters"),
         (without(campaignId=1.5), "campaignId must be a string"),
@@ -350,3 +353,10 @@ def test_the_largest_queue_message_is_exactly_sqss_limit() -> None:
             too_many = middle
     # base64 comes in fours, so the limit itself is reached.
     assert len(encoded(fits)) == 1_048_576
+
+
+def test_several_long_uris_may_stand_in_list_unsubscribe(api: Api, engine: Engine) -> None:
+    value = ", ".join(f"<https://www.example.com/{letter * 800}>" for letter in "abc")
+    request, mime = send_and_deliver(api, engine, without(listUnsubscribe=value))
+    assert mime["List-Unsubscribe"] == value
+    assert max(map(len, b64decode(request["Content"]["Raw"]["Data"]).split(b"\r\n"))) < 998

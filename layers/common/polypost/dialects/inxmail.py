@@ -91,6 +91,10 @@ def _one_line(value: str) -> str:
     # Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") for character in value if character != "\t"):
         raise PydanticCustomError("one_line", "must not contain line breaks or control characters")
+    return value
+
+
+def _short(value: str) -> str:
     if len(value) > MAX_HEADER_CHARACTERS:
         raise PydanticCustomError(
             "too_long", "must not be longer than {max} characters", {"max": MAX_HEADER_CHARACTERS}
@@ -109,6 +113,10 @@ def _uri_list(value: str) -> str:
     # A URI cannot be folded, and no encoded word may stand for it (RFC 2369).
     if not (value.isascii() and value.isprintable()):
         raise PydanticCustomError("uri_list", "must hold URIs, in ASCII")
+    if max(map(len, re.split(r">\s*,\s*<", value))) > MAX_HEADER_CHARACTERS:
+        raise PydanticCustomError(
+            "long_uri", "must hold URIs of at most {max} characters", {"max": MAX_HEADER_CHARACTERS}
+        )
     return value.strip()
 
 
@@ -118,7 +126,8 @@ def _taggable(value: str) -> str:
     return value
 
 
-_Line = Annotated[str, AfterValidator(_one_line)]
+_Line = Annotated[str, AfterValidator(_one_line), AfterValidator(_short)]
+_UriList = Annotated[str, AfterValidator(_one_line), AfterValidator(_uri_list)]
 _Address = Annotated[_Line, AfterValidator(_address)]
 _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
@@ -139,7 +148,7 @@ class SendRequest(BaseModel):
     recipient: Annotated[_Address, _AbsentIfBlank]
     recipientName: Annotated[_Line | None, _AbsentIfBlank] = None
     bccRecipient: Annotated[_Address | None, _AbsentIfBlank] = None
-    listUnsubscribe: Annotated[Annotated[_Line, AfterValidator(_uri_list)] | None, _AbsentIfBlank] = None
+    listUnsubscribe: Annotated[_UriList | None, _AbsentIfBlank] = None
     subjectContentPlainText: Annotated[_Line, _AbsentIfBlank]
     bodyContentHTML: str | None = None
     bodyContentPlainText: str | None = None
