@@ -10,7 +10,7 @@ run test check build: export AWS_DEFAULT_REGION ?= eu-central-1
 
 PORT ?= 3000
 BIN := .venv/bin
-BUILD ?= .aws-sam/build
+BUILD := .aws-sam/build
 
 # The functions' own interpreter where the machine has it, else the newest one from 3.11 on. A name on the path may be
 # a shim that refuses, so each candidate is tried.
@@ -68,6 +68,7 @@ bytecode:
 	if [ -z "$$python" ]; then \
 		echo 'No $(RUNTIME) runs on this machine: the build ships no bytecode, and cold starts take longer.'; exit; \
 	fi; \
+	test -d '$(BUILD)' || { echo 'Nothing is built in $(BUILD) yet' >&2; exit 1; }; \
 	for artifact in $(BUILD)/*/; do \
 		artifact=$${artifact%/}; \
 		if [ -d "$$artifact/python" ]; then root=/opt; else root=/var/task; fi; \
@@ -82,7 +83,7 @@ deploy: build
 
 test-sam-local: .venv/installed
 	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory build && $(BIN)/pytest tests/sam_local; \
-	else echo 'No container engine answers: no function ran in a container.'; fi
+	else echo 'Docker does not answer: no function ran in a container.'; fi
 
 format: .venv/installed
 	$(BIN)/ruff format .

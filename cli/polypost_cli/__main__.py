@@ -1,6 +1,6 @@
 """`python -m polypost_cli` is `polypost`."""
 
-from polypost_cli.main import app
+from polypost_cli.main import main
 
 if __name__ == "__main__":
-    app(prog_name="polypost")
+    main()

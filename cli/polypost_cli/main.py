@@ -1,21 +1,31 @@
 """The command `polypost`."""
 
+import sys
+from importlib import import_module
+from typing import NoReturn
+
 import click
 
-from polypost_cli.commands.domains import domains
-from polypost_cli.commands.keys import keys
-from polypost_cli.commands.messages import messages
-from polypost_cli.commands.spaces import spaces
+
+class _Groups(click.Group):
+    """Loads a group of commands when it is asked for, so that the others need not wait for it."""
+
+    _MODULES = ("domains", "keys", "messages", "spaces")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._MODULES])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._MODULES:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(f"polypost_cli.commands.{cmd_name}"), cmd_name)
+        return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Groups, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="polypost", prog_name="polypost")
 def app() -> None:
     """Polypost, a self-hosted, serverless mail and contact service."""
-
-
-for group in (spaces, keys, domains, messages):
-    app.add_command(group)
 
 
 @app.command()
@@ -29,7 +39,19 @@ for group in (spaces, keys, domains, messages):
 @click.option("--verbose", is_flag=True, help="Show each request, and all that the functions log.")
 def local(port: int, verbose: bool) -> None:
     """Run the whole service on this machine, without AWS and without Docker, until Ctrl-C."""
-    # Here, so that the other commands and the help need not wait for it.
     from polypost_cli.local.command import run
 
     run(port, verbose)
+
+
+def main() -> NoReturn:
+    """Run the command; whatever goes wrong is one line on standard error and exit 1 or 2."""
+    try:
+        app(prog_name="polypost")
+    except KeyboardInterrupt:
+        click.echo("Aborted!", err=True)
+    except UnicodeError:
+        click.echo("Error: a word of the command is not UTF-8", err=True)
+    except OSError as error:
+        click.echo(f"Error: {error.strerror or error}", err=True)
+    sys.exit(1)

@@ -15,6 +15,13 @@ from rich.text import Text
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 
 
+def short_text(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Let a text of one line pass that fits into a table (a callback of an option)."""
+    if len(value) > 200 or not value.isprintable():
+        raise click.BadParameter("at most 200 characters, on one line", ctx, param)
+    return value
+
+
 def progress(what: str) -> AbstractContextManager[object]:
     """Say what goes on while it takes its time, on a terminal alone, and take it away again."""
     return Console(stderr=True).status(what)
@@ -35,7 +42,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], nothing: s
     """Print rows under their columns' names, or what to say where there are none."""
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_plain, row))
     if table.row_count:
         _print(table)
     else:
@@ -47,8 +54,13 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in facts:
         if value is not None:
-            table.add_row(f"[bold]{name}[/bold]", Text(str(value)))
+            table.add_row(Text(name, style="bold"), _plain(str(value)))
     _print(table)
+
+
+def _plain(text: str) -> Text:
+    # Subjects and servers' answers come from outside: neither rich's markup nor a terminal's escapes are for them.
+    return Text("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
 
 
 def _print(table: Table) -> None:

@@ -1,8 +1,10 @@
 """Which stack a command works on: one on AWS, by its name, or the local stack that runs on this machine."""
 
 import functools
+import http.client
 import json
 import os
+import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,9 +38,14 @@ def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("--stack", envvar="POLYPOST_STACK", help="The stack on AWS, by its CloudFormation name.")
     @click.option("--local", is_flag=True, help="The local stack that runs on this machine.")
-    @click.option("--port", default=3000, show_default=True, help="The port of the local stack.")
+    @click.option(
+        "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="The port of the local stack."
+    )
     @functools.wraps(command)
     def with_target(stack: str | None, local: bool, port: int, **arguments: Any) -> None:
+        source = click.get_current_context().get_parameter_source("stack")
+        if local and source is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("say which stack: --stack NAME or --local, not both")
         if stack is None and not local:
             raise click.UsageError("say which stack: --stack NAME, or --local")
         try:
@@ -46,9 +53,15 @@ def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
                 target = _target(_local_stack(port) if local or stack is None else stack)
             command(target, **arguments)
         except PolypostError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_one_line(error)) from error
 
     return with_target
+
+
+def _one_line(error: PolypostError) -> str:
+    """The error with what AWS said of it, if AWS did."""
+    said = str(error.__cause__ or "")
+    return " ".join((f"{error} ({said})" if said and said not in str(error) else str(error)).split())
 
 
 def _target(stack: str) -> Target:
@@ -67,7 +80,10 @@ def _local_stack(port: int) -> str:
     try:
         with direct.open(url, timeout=5) as answer:
             local = json.load(answer)
-            isolate(os.environ, local["endpoint"])
-            return str(local["stack"])
-    except (OSError, ValueError, KeyError) as error:
+        endpoint, stack = str(local["endpoint"]), str(local["stack"])
+        if not re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", endpoint):
+            raise ValueError(endpoint)
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException) as error:
         raise click.ClickException(f"no local stack answers on port {port}; `polypost local` starts one") from error
+    isolate(os.environ, endpoint)
+    return stack

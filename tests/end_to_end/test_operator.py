@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from .conftest import RunningStack
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import to_item
+
+from .conftest import LocalEngine, RunningStack
 from .test_inxmail import API, eventually, listed, mail, send
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -79,8 +84,8 @@ def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack:
     key = as_json(run, "keys", "create", space, "--scope", "all")
     run("domains", "add", space, "example.net")
     asked = run("spaces", "delete", space, typed="n\n", expect=1)
-    assert "1 keys" in asked.stdout
-    assert "1 sender domains (example.net)" in asked.stdout
+    assert f"keys: {key['keyid']};" in asked.stdout
+    assert "sender domains: example.net;" in asked.stdout
     assert space in {found["id"] for found in as_json(run, "spaces", "list")}
     run("spaces", "delete", space, typed="y\n")
     assert space not in {found["id"] for found in as_json(run, "spaces", "list")}
@@ -175,7 +180,7 @@ def test_a_message_that_nobody_took_yet_is_queued(run: Run) -> None:
     known = as_json(run, "messages", "show", "6955d9e50000000000000000")
     assert (known["status"], known["message"], known["events"]) == ("queued", None, [])
     assert known["acceptedAt"].startswith("2026-01-01")
-    assert "24 hexadecimal digits" in run("messages", "show", "x", expect=1).stderr
+    assert "24 hexadecimal digits" in run("messages", "show", "x", expect=2).stderr
 
 
 def test_errors_are_one_clear_line(run: Run) -> None:
@@ -185,7 +190,7 @@ def test_errors_are_one_clear_line(run: Run) -> None:
         ["domains", "add", "nobody", "example.com"],
     ):
         assert run(*words, expect=1).stderr == "Error: there is no space nobody\n"
-    assert "is no DNS label" in run("spaces", "create", "Not_A_Label", expect=1).stderr
+    assert "is no DNS label" in run("spaces", "create", "Not_A_Label", expect=2).stderr
     assert "is no domain name" in run("domains", "add", "demo", "not a domain", expect=2).stderr
 
 
@@ -193,3 +198,58 @@ def test_a_stack_has_to_be_chosen_and_to_be_there() -> None:
     assert "say which stack" in polypost("spaces", "list", expect=2).stderr
     assert "no local stack answers on port 1;" in polypost("--local", "--port", "1", "spaces", "list", expect=1).stderr
     assert "AWS is not configured here" in polypost("spaces", "list", "--stack", "polypost", expect=1).stderr
+
+
+def test_text_from_outside_is_shown_as_it_is(run: Run) -> None:
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    run("spaces", "create", name, "--description", "x [/foo] [red]y")
+    assert "x [/foo] [red]y" in run("spaces", "list").stdout
+    assert "x [/foo] [red]y" in run("spaces", "show", name).stdout
+    for text in ("two\nlines", "x" * 201, "\x1b[2J"):
+        assert "at most 200 characters" in run("spaces", "set", name, "--description", text, expect=2).stderr
+
+
+def test_a_deletion_that_was_stopped_half_way_can_be_finished(run: Run, space: str, local_engine: LocalEngine) -> None:
+    run("domains", "add", space, "example.net")
+    local_engine.client("dynamodb").update_item(
+        TableName=local_engine.outputs["AccessTable"],
+        Key=to_item(keys.space(space)),
+        UpdateExpression="SET deletedAt = :now REMOVE directory",
+        ExpressionAttributeValues=to_item({":now": "2026-01-01T00:00:00+00:00"}),
+    )
+    run("spaces", "delete", space, "--yes")
+    assert f"there is no space {space}" in run("spaces", "delete", space, "--yes", expect=1).stderr
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", b""])
+def test_something_else_on_the_port(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def reply() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+
+        threading.Thread(target=reply, daemon=True).start()
+        port = str(server.getsockname()[1])
+        assert "no local stack answers" in polypost("--local", "--port", port, "spaces", "list", expect=1).stderr
+
+
+def test_a_domain_that_ses_does_not_know_is_not_verified(run: Run, space: str, local_engine: LocalEngine) -> None:
+    local_engine.client("dynamodb").put_item(
+        TableName=local_engine.outputs["AccessTable"],
+        Item=to_item(keys.sender_domain(space, "gone.test") | {"domain": "gone.test", "verified": True}),
+    )
+    assert "SES does not know gone.test" in run("domains", "verify", space, "gone.test", expect=1).stderr
+    assert as_json(run, "domains", "list", space) == [{"domain": "gone.test", "verified": False}]
+
+
+def test_records_are_printed_whole(run: Run, space: str) -> None:
+    shown = run("domains", "add", space, "whole.example").stdout
+    for record in as_json(run, "domains", "add", space, "whole.example")["records"]:
+        assert f"  name   {record['name']}\n  value  {record['value']}\n" in shown
+
+
+def test_stack_and_local_exclude_each_other(run: Run) -> None:
+    assert "not both" in run("spaces", "list", "--stack", "x", expect=2).stderr

@@ -125,7 +125,7 @@ def alarms(template: Template, metric: str) -> dict[str, dict[str, Any]]:
     """The alarms on a metric, by the resource that they watch."""
     found: dict[str, dict[str, Any]] = {}
     for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
-        if alarm["MetricName"] == metric:
+        if alarm.get("MetricName") == metric:
             (dimension,) = alarm["Dimensions"]
             ((_, target),) = dimension["Value"].items()
             found[target if isinstance(target, str) else target[0]] = alarm

@@ -42,7 +42,9 @@ def add(target: Target, space: str, domain: str, as_json: bool) -> None:
     if as_json:
         show_json({"domain": domain, "verified": identity.verified, "status": identity.status, "records": records})
         return
-    show_table(("type", "name", "value", "for"), [tuple(record.values()) for record in records], nothing="No records.")
+    # One value a line and none of them wrapped, so that each can be copied.
+    for record in records:
+        click.echo(f"{record['for']}: a {record['type']} record\n  name   {record['name']}\n  value  {record['value']}")
     if identity.verified:
         click.echo(f"SES has verified {domain}: the space {space} may send from it.")
     else:
@@ -74,6 +76,8 @@ def verify(target: Target, space: str, domain: str) -> None:
     with progress("Asking SES"):
         identity = target.identities.get(domain)
     target.access.put_sender_domain(space, domain, verified=identity.verified)
+    if identity.status == "NOT_KNOWN":
+        raise click.ClickException(f"SES does not know {domain}; run: polypost domains add {space} {domain}")
     if not identity.verified:
         raise click.ClickException(
             f"SES says {identity.status} of {domain}; DNS changes can take hours, and up to 72 hours for SES to see"
@@ -108,7 +112,7 @@ def dns_records(domain: str, identity: aws.Identity) -> list[dict[str, str]]:
         {
             "type": "CNAME",
             "name": f"{token}._domainkey.{domain}",
-            "value": f"{token}.dkim.amazonses.com",
+            "value": f"{token}.{identity.dkim_zone}",
             "for": "DKIM",
         }
         for token in identity.dkim_tokens

@@ -9,7 +9,7 @@ import click
 from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope
 from polypost_cli.commands.spaces import existing
-from polypost_cli.output import as_json, show_json, show_table
+from polypost_cli.output import as_json, short_text, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -50,7 +50,7 @@ class Moment(click.ParamType):
     help="What the key may do; may be given several times.",
 )
 @click.option("--expires", type=Moment(), help="When the key stops working; never, if not given.")
-@click.option("--label", default="", help="Who or what uses the key.")
+@click.option("--label", default="", callback=short_text, help="Who or what uses the key.")
 @as_json
 @on_a_stack
 def create(

@@ -22,8 +22,9 @@ def messages() -> None:
 @on_a_stack
 def show(target: Target, message_id: str, as_json: bool) -> None:
     """Show all that is known of the message MESSAGE_ID, the id that its sender was given."""
+    message_id = message_id.lower()
     if not re.fullmatch(r"[0-9a-f]{24}", message_id):
-        raise click.ClickException(f"{message_id} is no message id: 24 hexadecimal digits")
+        raise click.UsageError(f"{message_id:.40} is no message id: 24 hexadecimal digits")
     record, events = target.logs.history(message_id)
     status = status_of(record, events)
     if as_json:

@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from polypost.models.access import Space
-from polypost_cli.output import as_json, progress, show_facts, show_json, show_table
+from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -20,21 +20,21 @@ def existing(target: Target, space_id: str) -> Space:
     """A space that there must be. Raises: ClickException."""
     space = target.access.space(space_id)
     if space is None:
-        raise click.ClickException(f"there is no space {space_id}")
+        raise click.ClickException(f"there is no space {space_id:.63}")
     return space
 
 
 @spaces.command()
 @click.argument("space")
-@click.option("--description", default="", help="What the space is for.")
+@click.option("--description", default="", callback=short_text, help="What the space is for.")
 @on_a_stack
 def create(target: Target, space: str, description: str) -> None:
     """Create SPACE. Its id is the first label of its host: lower-case letters, digits and hyphens."""
     try:
         new = Space(id=space, created_at=datetime.now(UTC), description=description)
     except ValidationError as error:
-        raise click.ClickException(
-            f"{space} is no DNS label: up to 63 lower-case letters, digits and hyphens, no hyphen at either end"
+        raise click.UsageError(
+            f"{space:.63} is no DNS label: up to 63 lower-case letters, digits and hyphens, no hyphen at either end"
         ) from error
     if not target.access.create_space(new):
         raise click.ClickException(f"the space {space} exists, or did and was deleted; an id is used once")
@@ -83,7 +83,7 @@ def show(target: Target, space: str, as_json: bool) -> None:
 
 @spaces.command("set")
 @click.argument("space")
-@click.option("--description", required=True, help="What the space is for.")
+@click.option("--description", required=True, callback=short_text, help="What the space is for.")
 @on_a_stack
 def set_space(target: Target, space: str, description: str) -> None:
     """Change the settings of SPACE."""
@@ -97,13 +97,14 @@ def set_space(target: Target, space: str, description: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_a_stack
 def delete(target: Target, space: str, yes: bool) -> None:
-    """Delete SPACE with its keys and sender domains."""
-    existing(target, space)
+    """Delete SPACE with its keys and sender domains; again, if it was stopped half-way."""
     keys = target.access.credentials(space)
     domains = target.access.sender_domains(space)
+    if not keys and not domains:
+        existing(target, space)
     click.echo(f"Deleting the space {space} takes away")
-    click.echo(f"  {len(keys)} keys{_listed(key.keyid for key in keys)}: their requests are refused within a minute")
-    click.echo(f"  {len(domains)} sender domains{_listed(domain.domain for domain in domains)}; SES keeps them")
+    click.echo(f"  keys: {_listed(key.keyid for key in keys)}; their requests are refused within a minute")
+    click.echo(f"  sender domains: {_listed(domain.domain for domain in domains)}; SES keeps them")
     click.echo("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
     if not yes:
         click.confirm(f"Delete the space {space}?", abort=True)
@@ -113,5 +114,4 @@ def delete(target: Target, space: str, yes: bool) -> None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    joined = ", ".join(names)
-    return f" ({joined})" if joined else ""
+    return ", ".join(names) or "none"

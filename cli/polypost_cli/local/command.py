@@ -46,6 +46,8 @@ def run(port: int, verbose: bool) -> NoReturn:
     isolate(os.environ, f"http://{HOST}:{engine.getsockname()[1]}")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logging.getLogger("polypost_cli").setLevel(logging.INFO if verbose else logging.WARNING)
+    if sys.stderr.isatty():
+        print("Starting; this takes a few seconds", file=sys.stderr, flush=True)
     fork_server.start()
     # Every thread from here on inherits the mask, so that no signal is lost to one that does not look for it: the main
     # thread takes them one by one.
