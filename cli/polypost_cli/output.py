@@ -38,6 +38,14 @@ def _camel(value: Any) -> Any:
     return [_camel(member) for member in value] if isinstance(value, list) else value
 
 
+def tell(sentence: str, value: Any, *, as_json: bool) -> None:
+    """Say what was done: a sentence for a person, or a value as JSON."""
+    if as_json:
+        show_json(value)
+    else:
+        click.echo(sentence)
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> None:
     """Print rows under their columns' names, or what to say where there are none."""
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)

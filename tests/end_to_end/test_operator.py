@@ -253,3 +253,16 @@ def test_records_are_printed_whole(run: Run, space: str) -> None:
 
 def test_stack_and_local_exclude_each_other(run: Run) -> None:
     assert "not both" in run("spaces", "list", "--stack", "x", expect=2).stderr
+
+
+def test_what_is_done_can_be_piped_too(run: Run) -> None:
+    space = f"s-{uuid.uuid4().hex[:8]}"
+    assert as_json(run, "spaces", "create", space)["id"] == space
+    assert as_json(run, "spaces", "set", space, "--description", "new")["description"] == "new"
+    keyid = as_json(run, "keys", "create", space, "--scope", "all")["keyid"]
+    assert as_json(run, "keys", "revoke", keyid) == {"revoked": keyid}
+    as_json(run, "domains", "add", space, "piped.example")
+    assert as_json(run, "domains", "verify", space, "piped.example")["verified"] is True
+    assert as_json(run, "domains", "remove", space, "piped.example") == {"removed": "piped.example"}
+    deleted = json.loads(run("spaces", "delete", space, "--json", typed="y\n").stdout)
+    assert deleted == {"deleted": space, "keys": [], "senderDomains": []}

@@ -5,7 +5,7 @@ import click
 from polypost.addresses import InvalidAddress, domain_of, parse_address
 from polypost_cli import aws
 from polypost_cli.commands.spaces import existing
-from polypost_cli.output import as_json, progress, show_json, show_table
+from polypost_cli.output import as_json, progress, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -69,8 +69,9 @@ def list_domains(target: Target, space: str, as_json: bool) -> None:
 @domains.command()
 @click.argument("space")
 @click.argument("domain", type=Domain())
+@as_json
 @on_a_stack
-def verify(target: Target, space: str, domain: str) -> None:
+def verify(target: Target, space: str, domain: str, as_json: bool) -> None:
     """Ask SES whether DOMAIN is verified, and keep the answer; exit 1 if it is not."""
     _owned(target, space, domain)
     with progress("Asking SES"):
@@ -82,18 +83,27 @@ def verify(target: Target, space: str, domain: str) -> None:
         raise click.ClickException(
             f"SES says {identity.status} of {domain}; DNS changes can take hours, and up to 72 hours for SES to see"
         )
-    click.echo(f"SES has verified {domain}: the space {space} may send from it.")
+    tell(
+        f"SES has verified {domain}: the space {space} may send from it.",
+        {"domain": domain, "verified": True, "status": identity.status},
+        as_json=as_json,
+    )
 
 
 @domains.command()
 @click.argument("space")
 @click.argument("domain", type=Domain())
+@as_json
 @on_a_stack
-def remove(target: Target, space: str, domain: str) -> None:
+def remove(target: Target, space: str, domain: str, as_json: bool) -> None:
     """Take DOMAIN from SPACE. SES keeps the identity, which other spaces may use."""
     _owned(target, space, domain)
     target.access.delete_sender_domain(space, domain)
-    click.echo(f"The space {space} no longer sends from {domain}; functions that know it notice within a minute.")
+    tell(
+        f"The space {space} no longer sends from {domain}; functions that know it notice within a minute.",
+        {"removed": domain},
+        as_json=as_json,
+    )
 
 
 def _owned(target: Target, space: str, domain: str) -> None:

@@ -9,7 +9,7 @@ import click
 from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope
 from polypost_cli.commands.spaces import existing
-from polypost_cli.output import as_json, short_text, show_json, show_table
+from polypost_cli.output import as_json, short_text, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -104,12 +104,13 @@ def list_keys(target: Target, space: str, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("keyid")
+@as_json
 @on_a_stack
-def revoke(target: Target, keyid: str) -> None:
+def revoke(target: Target, keyid: str, as_json: bool) -> None:
     """Revoke the key KEYID; functions that know it refuse it within a minute."""
     if not target.access.delete_credential(keyid):
         raise click.ClickException(f"there is no key {keyid}")
-    click.echo(f"Revoked the key {keyid}. It may still work for up to a minute.")
+    tell(f"Revoked the key {keyid}. It may still work for up to a minute.", {"revoked": keyid}, as_json=as_json)
 
 
 def _shown(credential: Credential) -> dict[str, object]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 from pydantic import ValidationError
 
 from polypost.models.access import Space
-from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table
+from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
 
@@ -27,8 +28,9 @@ def existing(target: Target, space_id: str) -> Space:
 @spaces.command()
 @click.argument("space")
 @click.option("--description", default="", callback=short_text, help="What the space is for.")
+@as_json
 @on_a_stack
-def create(target: Target, space: str, description: str) -> None:
+def create(target: Target, space: str, description: str, as_json: bool) -> None:
     """Create SPACE. Its id is the first label of its host: lower-case letters, digits and hyphens."""
     try:
         new = Space(id=space, created_at=datetime.now(UTC), description=description)
@@ -38,7 +40,11 @@ def create(target: Target, space: str, description: str) -> None:
         ) from error
     if not target.access.create_space(new):
         raise click.ClickException(f"the space {space} exists, or did and was deleted; an id is used once")
-    click.echo(f"Created the space {space}. It needs a key (polypost keys create) and a sender domain (domains add).")
+    tell(
+        f"Created the space {space}. It needs a key (polypost keys create) and a sender domain (domains add).",
+        new.model_dump(mode="json"),
+        as_json=as_json,
+    )
 
 
 @spaces.command("list")
@@ -84,33 +90,43 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @spaces.command("set")
 @click.argument("space")
 @click.option("--description", required=True, callback=short_text, help="What the space is for.")
+@as_json
 @on_a_stack
-def set_space(target: Target, space: str, description: str) -> None:
+def set_space(target: Target, space: str, description: str, as_json: bool) -> None:
     """Change the settings of SPACE."""
-    existing(target, space)
+    found = existing(target, space)
     target.access.describe_space(space, description)
-    click.echo(f"Changed the space {space}.")
+    changed = found.model_copy(update={"description": description})
+    tell(f"Changed the space {space}.", changed.model_dump(mode="json"), as_json=as_json)
 
 
 @spaces.command()
 @click.argument("space")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
 @on_a_stack
-def delete(target: Target, space: str, yes: bool) -> None:
+def delete(target: Target, space: str, yes: bool, as_json: bool) -> None:
     """Delete SPACE with its keys and sender domains; again, if it was stopped half-way."""
     keys = target.access.credentials(space)
     domains = target.access.sender_domains(space)
     if not keys and not domains:
         existing(target, space)
-    click.echo(f"Deleting the space {space} takes away")
-    click.echo(f"  keys: {_listed(key.keyid for key in keys)}; their requests are refused within a minute")
-    click.echo(f"  sender domains: {_listed(domain.domain for domain in domains)}; SES keeps them")
-    click.echo("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
+    # What is asked goes to the terminal beside what is piped on.
+    say = partial(click.echo, err=as_json)
+    say(f"Deleting the space {space} takes away")
+    say(f"  keys: {_listed(key.keyid for key in keys)}; their requests are refused within a minute")
+    say(f"  sender domains: {_listed(domain.domain for domain in domains)}; SES keeps them")
+    say("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
     if not yes:
-        click.confirm(f"Delete the space {space}?", abort=True)
+        click.confirm(f"Delete the space {space}?", abort=True, err=as_json)
     with progress(f"Deleting the space {space}"):
         target.access.delete_space(space, datetime.now(UTC))
-    click.echo(f"Deleted the space {space}.")
+    deleted = {
+        "deleted": space,
+        "keys": [key.keyid for key in keys],
+        "senderDomains": [domain.domain for domain in domains],
+    }
+    tell(f"Deleted the space {space}.", deleted, as_json=as_json)
 
 
 def _listed(names: Iterable[str]) -> str:
