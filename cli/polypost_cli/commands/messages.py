@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict
+from datetime import datetime
 
 import click
 
@@ -38,38 +39,39 @@ def show(target: Target, message_id: str, as_json: bool) -> None:
             }
         )
         return
-    show_facts(
-        [
-            ("message", message_id),
-            ("status", status),
-            ("accepted", record.accepted_at if record else accepted_at(message_id)),
+    facts: list[tuple[str, object]] = [
+        ("message", message_id),
+        ("status", status),
+        ("accepted", _time(record.accepted_at if record else accepted_at(message_id))),
+    ]
+    if record is not None:
+        facts += [
+            ("space", record.ref.space),
+            ("sourceSystem", record.ref.source_system),
+            ("campaignId", record.ref.campaign_id),
+            ("from", record.sender),
+            ("to", record.recipient),
+            ("bcc", record.bcc),
+            ("subject", record.subject),
+            ("sent", record.sent_at and _time(record.sent_at)),
+            ("SES's id", record.ses_message_id),
+            ("refused", record.failure),
+            ("claimed until", record.lease_until and _time(record.lease_until)),
         ]
-    )
+    show_facts(facts)
     if record is None:
         click.echo("No function has taken it from the queue yet, or no such mail was ever accepted.")
-    else:
-        show_facts(
-            [
-                ("space", record.ref.space),
-                ("sourceSystem", record.ref.source_system),
-                ("campaignId", record.ref.campaign_id),
-                ("from", record.sender),
-                ("to", record.recipient),
-                ("bcc", record.bcc),
-                ("subject", record.subject),
-                ("sent", record.sent_at),
-                ("SES's id", record.ses_message_id),
-                ("refused", record.failure),
-                ("claimed until", record.lease_until),
-            ]
-        )
     show_table(("time", "event", "recipient", "type", "code", "text"), map(_row, events), nothing="No events yet.")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _row(event: DeliveryEvent) -> tuple[str, ...]:
     fact = event.fact
     return (
-        f"{fact.occurred_at:%Y-%m-%d %H:%M:%S}",
+        _time(fact.occurred_at),
         fact.kind,
         fact.recipient,
         fact.type or "",
