@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from polypost_cli.local import demo
+from support.inxmail import send_body
 
 from .conftest import RunningStack
 
@@ -25,14 +26,7 @@ API = "/api-service/custom/sap/v1"
 
 def send(stack: RunningStack, **members: Any) -> str:
     """Send a mail; its id."""
-    body = {
-        "type": "email",
-        "sender": "info@example.com",
-        "recipient": "max@example.net",
-        "subjectContentPlainText": "Hello",
-        "bodyContentPlainText": "World",
-    }
-    answer = stack.client.post(f"{API}/send", json=body | members, auth=AUTH)
+    answer = stack.client.post(f"{API}/send", json=send_body(**members), auth=AUTH)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["messageId"])
 

@@ -17,6 +17,7 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
+from support.inxmail import send_body
 
 from .conftest import LocalEngine, RunningStack
 from .test_inxmail import API, eventually, listed, mail, send
@@ -148,14 +149,7 @@ def test_a_sender_domain_from_its_records_to_its_end(run: Run, space: str, local
     assert "SES has verified" in run("domains", "verify", space, "bücher.example").stdout
     key = as_json(run, "keys", "create", space, "--scope", "all")
     auth = (key["keyid"], key["secret"])
-    body = {
-        "type": "email",
-        "sender": "shop@bücher.example",
-        "recipient": "max@example.net",
-        "subjectContentPlainText": "x",
-        "bodyContentPlainText": "x",
-    }
-    answer = local_stack.client.post(f"{API}/send", json=body, auth=auth)
+    answer = local_stack.client.post(f"{API}/send", json=send_body(sender="shop@bücher.example"), auth=auth)
     assert answer.status_code == 200
     assert mail(local_stack, answer.json()["messageId"])["from"] == "shop@xn--bcher-kva.example"
     run("domains", "remove", space, "bücher.example")

@@ -11,6 +11,7 @@ from typing import Any
 
 from polypost.models.delivery import MessageRef
 from polypost_cli.local.aws_server import AwsCall
+from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope
 from support.template_engine import Engine
 
@@ -118,15 +119,7 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     return operations
 
 
-MAIL = {
-    "type": "email",
-    "sourceSystem": "S",
-    "campaignId": "C",
-    "sender": "info@example.com",
-    "recipient": TO,
-    "subjectContentPlainText": "Hello",
-    "bodyContentPlainText": "World",
-}
+MAIL = send_body(sourceSystem="S", campaignId="C")
 
 
 def table(operations: dict[str, Counter[str]]) -> list[str]:

@@ -24,6 +24,7 @@ from polypost.adapters.logs_table import Claimed, Leased
 from polypost.adapters.mail_queue import decode, encode
 from polypost.models.delivery import MessageRef
 from polypost.usecases import deliver_mail
+from support.inxmail import send_body
 from support.ses import event, in_sns_envelope
 from support.template_engine import Engine
 
@@ -34,16 +35,7 @@ SENT = "POST /v2/email/outbound-emails"
 
 def queue_mail(api: Api, engine: Engine, **mail: str) -> str:
     """Send a mail; the body of the queue's message."""
-    body = {
-        "type": "email",
-        "sender": "info@example.com",
-        "recipient": "max@example.net",
-        "subjectContentPlainText": "Hello",
-        "bodyContentPlainText": "World",
-        "sourceSystem": "S",
-        "campaignId": "C",
-    }
-    assert api.send(body | mail).status == 200
+    assert api.send(send_body(sourceSystem="S", campaignId="C", **mail)).status == 200
     (queued,) = engine.receive("MailQueueUrl")
     engine.calls.clear()
     return queued
