@@ -32,12 +32,11 @@ def stack_outputs(stack_name: str) -> dict[str, str]:
             client = boto3.client("cloudformation", config=_PATIENT)
             (stack,) = client.describe_stacks(StackName=stack_name)["Stacks"]
     except PolypostError as error:
-        match error.__cause__:
-            # CloudFormation's word for a stack that it does not have.
-            case ClientError(response={"Error": {"Code": "ValidationError"}}):
-                raise Permanent(f"there is no stack {stack_name} in {client.meta.region_name}") from error
-            case NoRegionError() | NoCredentialsError() | ProfileNotFound() as cause:
-                raise Permanent(f"AWS is not configured here: {cause}") from error
+        # CloudFormation's word for a stack that it does not have.
+        if _code(error) == "ValidationError":
+            raise Permanent(f"there is no stack {stack_name} in {client.meta.region_name}") from error
+        if isinstance(error.__cause__, NoRegionError | NoCredentialsError | ProfileNotFound):
+            raise Permanent(f"AWS is not configured here: {error.__cause__}") from error
         raise
     except ValueError as error:
         # What botocore says of an endpoint or a number in the environment that is none.

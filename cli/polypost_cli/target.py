@@ -68,8 +68,9 @@ def _target(stack: str) -> Target:
     outputs: Mapping[str, str] = aws.stack_outputs(stack)
     if not {"AccessTable", "LogsTable"} <= outputs.keys():
         raise click.ClickException(f"{stack} is no stack of Polypost: it has no outputs AccessTable and LogsTable")
-    access = AccessTable(clients.dynamodb(), outputs["AccessTable"])
-    logs = LogsTable(clients.dynamodb(), outputs["LogsTable"], access.address_key)
+    dynamodb = clients.dynamodb()
+    access = AccessTable(dynamodb, outputs["AccessTable"])
+    logs = LogsTable(dynamodb, outputs["LogsTable"], access.address_key)
     return Target(access, logs, aws.Identities())
 
 

@@ -13,12 +13,10 @@ from polypost.settings import setting
 def handler(request: Request) -> Response:
     """Answer what has no route of its own."""
     space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access())
-    allowed = dialect_of(request).ENDPOINTS.get(request.path)
-    if allowed is None:
-        raise NotFound("No resource stands at this path.")
-    if request.method not in allowed:
+    allowed = dialect_of(request).ENDPOINTS.get(request.path, ())
+    if allowed and request.method not in allowed:
         raise MethodNotAllowed(request.method, allowed)
     if request.path not in inxmail.INDEX:
-        # A path that looks like a route's once it is decoded, or a route that is not deployed yet.
+        # Also a path that looks like a route's once it is decoded, or a route that is not deployed yet.
         raise NotFound("No resource stands at this path.")
     return inxmail.encode_index(request)

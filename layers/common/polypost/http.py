@@ -54,6 +54,10 @@ class Request:
         scheme = "http" if self.headers.get("x-forwarded-proto") == "http" else "https"
         return f"{scheme}://{self.headers.get('host', self.domain_name)}"
 
+    def is_under(self, base_path: str) -> bool:
+        """Whether the path is `base_path` or stands below it."""
+        return f"{self.path}/".startswith(f"{base_path}/")
+
     @property
     def path_and_query(self) -> str:
         """The path with the query, for a client to recognise its request by."""

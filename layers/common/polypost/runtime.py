@@ -9,17 +9,20 @@ from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
 from polypost.settings import setting
 
+# Making a client is a good part of a cold start, and both tables can share one.
+_dynamodb = cache(clients.dynamodb)
+
 
 @cache
 def access() -> AccessTable:
     """The Access table."""
-    return AccessTable(clients.dynamodb(), setting("ACCESS_TABLE"))
+    return AccessTable(_dynamodb(), setting("ACCESS_TABLE"))
 
 
 @cache
 def logs() -> LogsTable:
     """The Logs table."""
-    return LogsTable(clients.dynamodb(), setting("LOGS_TABLE"), access().address_key)
+    return LogsTable(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
 
 
 @cache

@@ -26,7 +26,7 @@ class RoutedDialect(Dialect, Protocol):
 def dialect_of(request: Request) -> RoutedDialect:
     """The dialect whose path a request asks for; Inxmail's, which documents an unknown space, for all other paths."""
     for dialect in all_dialects():
-        if f"{request.path}/".startswith(f"{dialect.BASE_PATH}/"):
+        if request.is_under(dialect.BASE_PATH):
             return dialect
     return inxmail
 

@@ -341,7 +341,7 @@ def encode_error(request: Request, error: RequestError) -> Response:
         "status": int(error.status),
         "error": error.status.phrase,
         "message": error.message,
-        "path": (path.removeprefix(BASE_PATH) or "/") if _is_ours(request.path) else path,
+        "path": (path.removeprefix(BASE_PATH) or "/") if request.is_under(BASE_PATH) else path,
     }
     if error.status is HTTPStatus.BAD_REQUEST:
         name = "InvalidDateParameter" if isinstance(error, InvalidDate) else "InvalidParameter"
@@ -353,10 +353,6 @@ def encode_error(request: Request, error: RequestError) -> Response:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
     return _response(error.status, body, headers)
-
-
-def _is_ours(path: str) -> bool:
-    return path == BASE_PATH or path.startswith(f"{BASE_PATH}/")
 
 
 def _timestamp(moment: datetime) -> str:
