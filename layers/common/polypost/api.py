@@ -1,6 +1,7 @@
 """What every HTTP function does around its use case: tenancy, credentials, errors, a log line."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -82,16 +83,21 @@ def public_endpoint(
         @logger.inject_lambda_context(clear_state=True)
         def handler(event: Event, context: Any) -> dict[str, Any]:
             request = Request.from_event(event)
+
+            def refuse(error: RequestError) -> Response:
+                response = dialect_of(request).encode_error(request, error)
+                return replace(response, headers={**response.headers, **error.headers})
+
             try:
                 response = serve(request)
             except RequestError as error:
-                response = dialect_of(request).encode_error(request, error)
+                response = refuse(error)
             except Retryable:
                 logger.exception("A service did not answer")
-                response = dialect_of(request).encode_error(request, Unavailable())
+                response = refuse(Unavailable())
             except Exception:
                 logger.exception("The request failed")
-                response = dialect_of(request).encode_error(request, ServerError())
+                response = refuse(ServerError())
             logger.info("Answered", method=request.method, path=request.path, status=int(response.status))
             return response.to_event()
 

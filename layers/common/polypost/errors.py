@@ -4,6 +4,7 @@
 permanent kind that an API client is told about: it carries the HTTP status, and each dialect words its body.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 
@@ -24,12 +25,15 @@ class OutcomeUnknown(PolypostError):
 
 
 class RequestError(Permanent):
-    """A request that is answered with an error.
+    """A request that is answered with an error, and that changed nothing.
+
+    `headers` are the answer's beside those of the dialect: what HTTP itself says of the error.
 
     Parameters: message, for the client, in plain words.
     """
 
     status = HTTPStatus.BAD_REQUEST
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -90,7 +94,7 @@ class MethodNotAllowed(RequestError):
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         super().__init__(f"Request method '{method}' not supported; allowed: {', '.join(allowed)}")
-        self.allowed = allowed
+        self.headers = {"Allow": ", ".join(allowed)}
 
 
 class PayloadTooLarge(RequestError):

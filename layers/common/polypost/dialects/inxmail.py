@@ -21,7 +21,6 @@ from polypost.auth import basic_credentials as credentials
 from polypost.errors import (
     InvalidDate,
     InvalidRequest,
-    MethodNotAllowed,
     RequestError,
     Unauthenticated,
 )
@@ -350,8 +349,6 @@ def encode_error(request: Request, error: RequestError) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
-    if isinstance(error, MethodNotAllowed):
-        headers["Allow"] = ", ".join(error.allowed)
     return _response(error.status, body, headers)
 
 
