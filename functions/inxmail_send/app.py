@@ -13,5 +13,5 @@ from polypost.usecases.send_mail import send_mail
 def handler(request: Request, caller: Caller) -> Response:
     """Queue the mail that the request asks for."""
     mail = inxmail.decode_send(request)
-    accepted = send_mail(mail, caller.space, access=runtime.access(), queue=runtime.mail_queue())
+    accepted = send_mail(mail, caller.space, request.attempt, access=runtime.access(), queue=runtime.mail_queue())
     return inxmail.encode_send(accepted)

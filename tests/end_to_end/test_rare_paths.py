@@ -11,6 +11,7 @@ import pytest
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
 from polypost.adapters.mail_queue import encode
+from polypost.attempts import Attempt
 from polypost.message_ids import new_message_id
 from polypost.mime import MESSAGE_ID_HEADER
 from polypost.models.mail import Mail, Mailbox, QueuedMail
@@ -49,7 +50,7 @@ def test_what_ses_refuses_is_listed_without_a_type(local_stack: RunningStack, lo
 def test_a_mail_whose_run_was_cut_off_goes_out(local_stack: RunningStack, local_engine: LocalEngine) -> None:
     accepted_at = datetime.now(UTC) - timedelta(hours=1)
     queued = QueuedMail(
-        message_id=new_message_id(accepted_at),
+        message_id=new_message_id(Attempt.fresh(accepted_at)),
         space=demo.SPACE,
         accepted_at=accepted_at,
         mail=Mail(

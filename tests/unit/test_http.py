@@ -45,6 +45,11 @@ def test_an_event_without_body_query_and_headers() -> None:
     assert (request.body, request.query("a"), request.headers) == (b"", {}, {})
 
 
+def test_each_request_is_an_attempt_of_its_own() -> None:
+    event = http_event("POST", "/")
+    assert Request.from_event(event).attempt != Request.from_event(event).attempt
+
+
 def test_query_parameters() -> None:
     request = Request("GET", "/", "a=%C3%BC+b&c=&d&other=1&e=2")
     assert request.query("a", "c", "d") == {"a": "ü b", "c": "", "d": ""}

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest, UnsupportedMediaType
 
 
@@ -18,6 +19,7 @@ class Request:
 
     `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `path` is as
     API Gateway gives it, which has decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC.
+    Whatever the request makes takes its ids from `attempt`.
     """
 
     method: str
@@ -27,6 +29,7 @@ class Request:
     domain_name: str = ""
     body: bytes = b""
     received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    attempt: Attempt = field(default_factory=lambda: Attempt.fresh(datetime.now(UTC)))
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":

@@ -1,14 +1,15 @@
 """Ids of messages: 24 hexadecimal digits, as inxmail-commerce-sap's samples have them."""
 
-import secrets
 from datetime import UTC, datetime
 
-RANDOM_BYTES = 8
+from polypost.attempts import Attempt
+
+_DERIVED_BYTES = 8
 
 
-def new_message_id(accepted_at: datetime) -> str:
-    """A new id that holds the second of its acceptance, so that a queued message needs no row to be dated."""
-    return int(accepted_at.timestamp()).to_bytes(4).hex() + secrets.token_hex(RANDOM_BYTES)
+def new_message_id(attempt: Attempt) -> str:
+    """The id of an attempt's message. It holds the second of its acceptance, so that a queued message needs no row."""
+    return int(attempt.first_seen.timestamp()).to_bytes(4).hex() + attempt.derive("message", _DERIVED_BYTES).hex()
 
 
 def accepted_at(message_id: str) -> datetime:

@@ -1,17 +1,18 @@
 """Accept a mail: check that the space may send it, and queue it."""
 
-from datetime import UTC, datetime
-
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.addresses import domain_of
+from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest
 from polypost.message_ids import new_message_id
 from polypost.models.mail import AcceptedMail, Mail, QueuedMail
 
 
-def send_mail(mail: Mail, space: str, *, access: AccessTable, queue: MailQueue) -> AcceptedMail:
+def send_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTable, queue: MailQueue) -> AcceptedMail:
     """Queue a mail, in one call to SQS and with no row written.
+
+    Tried again, it queues the mail under the same id, of which the worker sends one.
 
     Raises: InvalidRequest, for a sender whose domain the space has not verified; PayloadTooLarge; Retryable, when it
     could not be queued.
@@ -19,7 +20,6 @@ def send_mail(mail: Mail, space: str, *, access: AccessTable, queue: MailQueue) 
     domain = domain_of(mail.sender.address)
     if not access.is_verified_sender(space, domain):
         raise InvalidRequest("sender", f"sender: {domain} is not a verified sender domain of this space")
-    accepted_at = datetime.now(UTC)
-    message_id = new_message_id(accepted_at)
-    queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=accepted_at, mail=mail))
-    return AcceptedMail(message_id=message_id, accepted_at=accepted_at)
+    message_id = new_message_id(attempt)
+    queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail))
+    return AcceptedMail(message_id=message_id, accepted_at=attempt.first_seen)
