@@ -93,15 +93,33 @@ class Api:
         **event: Any,
     ) -> Answer:
         """Send a request with the space's credentials; a dictionary is sent as JSON."""
+        answer = self.result(
+            function, method, path, query, body=body, headers=headers, credentials=credentials, **event
+        )
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+    def result(
+        self,
+        function: str,
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        body: bytes | dict[str, Any] = b"",
+        headers: dict[str, str] | None = None,
+        credentials: tuple[str, str] | None = None,
+        **event: Any,
+    ) -> dict[str, Any]:
+        """Send a request as `call` does; what the function gives to API Gateway."""
         token = b64encode(":".join(credentials or (self.keyid, SECRET)).encode()).decode()
         sent = {"authorization": f"Basic {token}"}
         if isinstance(body, dict):
             sent["content-type"] = "application/json"
             body = json.dumps(body).encode()
-        answer = self.invoke(
+        result: dict[str, Any] = self.invoke(
             function, http_event(method, path, query, headers=sent | (headers or {}), body=body, **event)
         )
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+        return result
 
     def send(self, body: bytes | dict[str, Any], **options: Any) -> Answer:
         """POST to inxmail's send."""

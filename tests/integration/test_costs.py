@@ -93,8 +93,13 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     delivery = {"delivery": {"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [TO]}}
     # SES publishes, SNS hands on for nothing, Lambda receives and deletes.
     notified = {"function_runs": 1, "SNS_publishes": 1, "SQS_requests": 2}
+    key = {"idempotency-key": "key"}
     operations = {
         "accept a mail": count(engine, lambda: api.send(MAIL), API_requests=1, function_runs=1),
+        "accept a mail with an Idempotency-Key": count(
+            engine, lambda: api.send(MAIL, headers=key), API_requests=1, function_runs=1
+        ),
+        "answer it again": count(engine, lambda: api.send(MAIL, headers=key), API_requests=1, function_runs=1),
         "send it": count(engine, lambda: api.deliver(mail), function_runs=1, SQS_requests=2),
         "record that it was sent": count(
             engine, lambda: api.notify(in_sns_envelope(event("Send", message, [TO], send={}))), **notified

@@ -1,6 +1,7 @@
 """Requests, in the form that AWS gives them and in the one that `sam local` does."""
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ def test_an_event_of_aws() -> None:
     assert request.origin == "https://x.example.com"
     assert request.path_and_query == "/a/b?c=d"
     assert request.received_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert (request.route_key, request.path_parameters) == ("POST /a/b", {})
 
 
 def test_an_event_of_sam_local() -> None:
@@ -43,6 +45,12 @@ def test_an_event_without_body_query_and_headers() -> None:
     del event["headers"], event["rawQueryString"], event["isBase64Encoded"]
     request = Request.from_event(event)
     assert (request.body, request.query("a"), request.headers) == (b"", {}, {})
+
+
+def test_the_route_of_an_event() -> None:
+    event = http_event("POST", "/a/b") | {"routeKey": "POST /a/{id}", "pathParameters": {"id": "b"}}
+    request = Request.from_event(event)
+    assert (request.route_key, request.path_parameters) == ("POST /a/{id}", {"id": "b"})
 
 
 def test_each_request_is_an_attempt_of_its_own() -> None:
@@ -109,6 +117,8 @@ def test_a_body_that_is_not_utf_8() -> None:
 
 
 def test_a_response() -> None:
+    response = Response(HTTPStatus.CREATED, "ü", {"A": "b"})
+    assert Response.from_event(response.to_event()) == response
     assert Response(body="ü", headers={"A": "b"}).to_event() == {
         "statusCode": 200,
         "headers": {"A": "b"},

@@ -72,7 +72,7 @@ def test_policies_name_resources(template: Template) -> None:
 
 
 def test_the_event_lists_indexes_are_the_tables(template: Template) -> None:
-    (logs,) = (t for t in resources(template, "AWS::DynamoDB::Table").values() if "TimeToLiveSpecification" in t)
+    logs = resources(template, "AWS::DynamoDB::Table")["LogsTable"]
     partitions = {
         index["KeySchema"][0]["AttributeName"]: index["IndexName"] for index in logs["GlobalSecondaryIndexes"]
     }
@@ -104,10 +104,30 @@ def test_every_queue_that_a_function_reads_has_a_dead_letter_queue(template: Tem
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+#: What a stack that is deleted takes along, since it holds nothing that is older than a day.
+SHORT_LIVED = {"IdempotencyTable"}
+
+
 def test_tables_outlive_the_stack(template: Template) -> None:
     for name, resource in template.cloudformation["Resources"].items():
         if resource["Type"] == "AWS::DynamoDB::Table":
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+            policy = "Delete" if name in SHORT_LIVED else "Retain"
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (policy, policy), name
+
+
+def test_what_is_short_lived_expires_by_itself(template: Template) -> None:
+    for name in SHORT_LIVED:
+        table = resources(template, "AWS::DynamoDB::Table")[name]
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+
+
+def test_the_function_behind_each_post_knows_the_idempotency_table(template: Template) -> None:
+    functions = resources(template, "AWS::Lambda::Function")
+    behind_posts = {route.function_name for route in template.api.routes if "POST" in route.methods} - {"DefaultRoute"}
+    assert behind_posts
+    for name in behind_posts:
+        environment = functions[name]["Environment"]["Variables"]
+        assert environment.get("IDEMPOTENCY_TABLE") == {"Ref": "IdempotencyTable"}, name
 
 
 def test_waiting_for_ses_moves_no_mail_to_the_dead_letter_queue(template: Template) -> None:

@@ -12,6 +12,7 @@ from polypost import runtime
 from polypost.auth import Caller, Credentials, authenticate, space_of_host
 from polypost.errors import RequestError, Retryable
 from polypost.http import Request, Response
+from polypost.idempotency import answer_once
 from polypost.models.access import Scope
 from polypost.settings import setting
 
@@ -50,7 +51,7 @@ class Dialect(Protocol):
 
 
 def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Caller], Response]], LambdaHandler]:
-    """Make a Lambda handler of a function that answers an authenticated request.
+    """Make a Lambda handler of a function that answers an authenticated request, with replay safety for its POSTs.
 
     The order is the documents': an unknown space is told before the credentials are looked at.
 
@@ -58,15 +59,15 @@ def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Cal
     """
 
     def decorate(serve: Callable[[Request, Caller], Response]) -> LambdaHandler:
-        def answer(request: Request) -> Response:
+        def answer(request: Request, context: Any) -> Response:
             access = runtime.access()
             host_space = space_of_host(request.domain_name, setting("BASE_DOMAIN"), access)
             now = datetime.now(UTC)
             caller = authenticate(dialect.credentials(request), host_space, scope, access, now)
             logger.append_keys(space=caller.space, keyid=caller.keyid)
-            return serve(request, caller)
+            return answer_once(request, caller.space, context, lambda attempted: serve(attempted, caller))
 
-        return public_endpoint(lambda request: dialect)(answer)
+        return _handler(lambda request: dialect, answer)
 
     return decorate
 
@@ -79,28 +80,29 @@ def public_endpoint(
     Parameters: dialect_of, gives the dialect in which a request's errors are worded.
     """
 
-    def decorate(serve: Callable[[Request], Response]) -> LambdaHandler:
-        @logger.inject_lambda_context(clear_state=True)
-        def handler(event: Event, context: Any) -> dict[str, Any]:
-            request = Request.from_event(event)
+    return lambda serve: _handler(dialect_of, lambda request, context: serve(request))
 
-            def refuse(error: RequestError) -> Response:
-                response = dialect_of(request).encode_error(request, error)
-                return replace(response, headers={**response.headers, **error.headers})
 
-            try:
-                response = serve(request)
-            except RequestError as error:
-                response = refuse(error)
-            except Retryable:
-                logger.exception("A service did not answer")
-                response = refuse(Unavailable())
-            except Exception:
-                logger.exception("The request failed")
-                response = refuse(ServerError())
-            logger.info("Answered", method=request.method, path=request.path, status=int(response.status))
-            return response.to_event()
+def _handler(dialect_of: Callable[[Request], Dialect], serve: Callable[[Request, Any], Response]) -> LambdaHandler:
+    @logger.inject_lambda_context(clear_state=True)
+    def handler(event: Event, context: Any) -> dict[str, Any]:
+        request = Request.from_event(event)
 
-        return handler
+        def refuse(error: RequestError) -> Response:
+            response = dialect_of(request).encode_error(request, error)
+            return replace(response, headers={**response.headers, **error.headers})
 
-    return decorate
+        try:
+            response = serve(request, context)
+        except RequestError as error:
+            response = refuse(error)
+        except Retryable:
+            logger.exception("A service did not answer")
+            response = refuse(Unavailable())
+        except Exception:
+            logger.exception("The request failed")
+            response = refuse(ServerError())
+        logger.info("Answered", method=request.method, path=request.path, status=int(response.status))
+        return response.to_event()
+
+    return handler

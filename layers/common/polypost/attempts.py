@@ -12,8 +12,9 @@ _SEED_BYTES = 32
 class Attempt:
     """One request to change something, however often it is tried.
 
-    A try that comes after a crash and is given the attempt of the first repeats the same writes and finds its own. Two
-    attempts have no id in common.
+    A request without an `Idempotency-Key` is an attempt of its own. With one, each try at it is given the attempt of
+    the first, so a try that comes after a crash repeats the same writes and finds its own. Two attempts have no id in
+    common.
 
     `seed` is secret: who knows it knows the ids, those too that nobody shall guess. `first_seen` is the time of the
     first try, in UTC.

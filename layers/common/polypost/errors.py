@@ -97,6 +97,21 @@ class MethodNotAllowed(RequestError):
         self.headers = {"Allow": ", ".join(allowed)}
 
 
+class Conflict(RequestError):
+    """A request against the present state of what it is about."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class RequestInProgress(Conflict):
+    """A request that was sent before under the same Idempotency-Key and has no answer yet."""
+
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is in progress; please send it again in a few seconds.")
+
+
 class PayloadTooLarge(RequestError):
     """A request too large to be queued whole."""
 

@@ -18,7 +18,8 @@ class Request:
     """One HTTP request.
 
     `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `path` is as
-    API Gateway gives it, which has decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC.
+    API Gateway gives it, which has decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC;
+    `route_key` is the route that matched, such as `POST /items/{id}`, and `path_parameters` what stands in its braces.
     Whatever the request makes takes its ids from `attempt`.
     """
 
@@ -29,6 +30,8 @@ class Request:
     domain_name: str = ""
     body: bytes = b""
     received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    route_key: str = ""
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
     attempt: Attempt = field(default_factory=lambda: Attempt.fresh(datetime.now(UTC)))
 
     @classmethod
@@ -49,6 +52,8 @@ class Request:
             domain_name=context.get("domainName", ""),
             body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
             received_at=datetime.fromtimestamp(context["timeEpoch"] / 1000, UTC),
+            route_key=event["routeKey"],
+            path_parameters=event.get("pathParameters") or {},
         )
 
     @property
@@ -123,3 +128,8 @@ class Response:
             "body": self.body,
             "isBase64Encoded": False,
         }
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "Response":
+        """Read what `to_event` made."""
+        return cls(HTTPStatus(event["statusCode"]), event["body"], event["headers"])

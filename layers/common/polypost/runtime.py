@@ -1,6 +1,7 @@
 """The composition root: each adapter, built once per warm function from what template.yaml tells it."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
@@ -9,7 +10,10 @@ from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
 from polypost.settings import setting
 
-# Making a client is a good part of a cold start, and both tables can share one.
+if TYPE_CHECKING:
+    from polypost.adapters.idempotency_table import IdempotencyTable
+
+# Making a client is a good part of a cold start, and all tables can share one.
 _dynamodb = cache(clients.dynamodb)
 
 
@@ -23,6 +27,14 @@ def access() -> AccessTable:
 def logs() -> LogsTable:
     """The Logs table."""
     return LogsTable(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def idempotency() -> "IdempotencyTable":
+    """The Idempotency table, with the part of Powertools that few requests need."""
+    from polypost.adapters.idempotency_table import IdempotencyTable
+
+    return IdempotencyTable(_dynamodb(), setting("IDEMPOTENCY_TABLE"))
 
 
 @cache

@@ -4,6 +4,7 @@ Parts that come from outside are percent-encoded, so that no value can reach int
 HMACs with the stack's key: neither a table's keys nor an index's say whose mail it was.
 """
 
+import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
@@ -115,3 +116,20 @@ def address_hash(address_key: bytes, address: str) -> str:
 def person(space_id: str, recipient_hash: str) -> str:
     """The index partition of everything that a space recorded of one address."""
     return _join(space_id, "ADDRESS", recipient_hash)
+
+
+# --- Idempotency ------------------------------------------------------------------------------------------------------
+
+#: What the keys of responses begin with. Powertools adds a SHA-256 of `response`: a client's own key may say anything.
+RESPONSES = "RESPONSE"
+
+
+def response(space_id: str, endpoint: str, client_key: str) -> str:
+    """What a stored response is known by: a client's key, at one endpoint of one space."""
+    return _join(space_id, endpoint, client_key)
+
+
+def attempt(space_id: str, endpoint: str, client_key: str, digest: str) -> Key:
+    """An attempt at one request. Another body under the same key is another attempt, so that it never has its ids."""
+    known_by = _join(space_id, endpoint, client_key, digest)
+    return {"PK": _join("ATTEMPT", hashlib.sha256(known_by.encode()).hexdigest())}
