@@ -1,5 +1,6 @@
 """The local AWS engine in this process, for tests that need no function."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,25 +9,35 @@ import pytest
 from polypost_cli.local.aws import Clients, local_clients
 from polypost_cli.local.aws_server import Observer, aws_application
 from polypost_cli.local.environment import aws_settings
-from polypost_cli.local.http_server import listen, serve
+from polypost_cli.local.http_server import HOST, serve
 
 # The engine's memory is one for the process: another region keeps these resources from other suites'.
 REGION = "eu-west-3"
 
 
 @contextmanager
-def running_engine(*observers: Observer) -> Iterator[Clients]:
-    """An engine on a port of its own; its clients do not change this process's environment."""
-    listening = listen(0)
+def running_moto(*observers: Observer, host: str = HOST) -> Iterator[str]:
+    """Moto's server on a free port, as the local stack runs it; its base URL.
+
+    Parameters: host, this machine's address where it listens.
+    """
+    listening = socket.create_server((host, 0))
     server = serve(aws_application(observers), listening)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            settings = aws_settings(f"http://127.0.0.1:{listening.getsockname()[1]}", "Test")
-            for name, value in (settings | {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}).items():
-                patch.setenv(name, value)
-            clients = local_clients()
-        yield clients
+        yield f"http://{host}:{listening.getsockname()[1]}"
     finally:
         server.shutdown()
         server.server_close()
         listening.close()
+
+
+@contextmanager
+def running_engine(*observers: Observer) -> Iterator[Clients]:
+    """An engine on a port of its own; its clients do not change this process's environment."""
+    with running_moto(*observers) as endpoint:
+        with pytest.MonkeyPatch.context() as patch:
+            settings = aws_settings(endpoint, "Test") | {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            clients = local_clients()
+        yield clients

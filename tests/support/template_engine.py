@@ -1,7 +1,6 @@
 """The template's own tables, queues and topics on moto's server, and what is called there."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,11 +8,12 @@ from pathlib import Path
 
 from polypost_cli.local import demo
 from polypost_cli.local.aws import Clients, local_clients
-from polypost_cli.local.aws_server import AwsCall, aws_application
+from polypost_cli.local.aws_server import AwsCall
 from polypost_cli.local.environment import isolate
-from polypost_cli.local.http_server import HOST, serve
+from polypost_cli.local.http_server import HOST
 from polypost_cli.local.stack import Stack, create_stack
 from polypost_cli.local.template import Template, read_template
+from support.local_engine import running_moto
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,19 +53,14 @@ def template_engine(host: str = HOST) -> Iterator[Engine]:
     Parameters: host, this machine's address where it listens, on a free port.
     """
     calls: list[AwsCall] = []
-    listening = socket.create_server((host, 0))
-    server = serve(aws_application([calls.append]), listening)
-    endpoint = f"http://{host}:{listening.getsockname()[1]}"
     saved = dict(os.environ)
-    isolate(os.environ, endpoint)
-    try:
-        template = read_template(ROOT / "template.yaml")
-        clients = local_clients()
-        stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
-        yield Engine(endpoint, template, stack, clients, calls)
-    finally:
-        server.shutdown()
-        server.server_close()
-        listening.close()
-        os.environ.clear()
-        os.environ.update(saved)
+    with running_moto(calls.append, host=host) as endpoint:
+        isolate(os.environ, endpoint)
+        try:
+            template = read_template(ROOT / "template.yaml")
+            clients = local_clients()
+            stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
+            yield Engine(endpoint, template, stack, clients, calls)
+        finally:
+            os.environ.clear()
+            os.environ.update(saved)
