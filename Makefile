@@ -41,13 +41,20 @@ help:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# The second DynamoDB engine of the tests.
+.venv-ministack/installed: tests/ministack-requirements.txt | .venv/installed
+	@echo 'Installing into .venv-ministack, for the tests; the first time takes a few seconds'
+	@$(BIN)/python -m venv --clear .venv-ministack
+	@.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 run: .venv/installed
 	@exec $(BIN)/polypost local --port $(PORT)
 
-test: .venv/installed
+test: .venv/installed .venv-ministack/installed
 	$(BIN)/pytest
 
-check: .venv/installed
+check: .venv/installed .venv-ministack/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

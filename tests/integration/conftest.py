@@ -8,16 +8,23 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from polypost import runtime
+from polypost.adapters import clients
 from polypost.adapters.mail_queue import decode
 from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope, Space
+from support.dynamodb import DynamodbEngine, local_client, template_tables
 from support.lambda_events import LambdaContext, http_event, sqs_event
+from support.local_engine import running_moto
+from support.ministack import running_ministack
 from support.template_engine import ROOT, Engine, template_engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 SECRET = "secret-of-the-tests"
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -170,3 +177,20 @@ def api(engine: Engine, invoke: Invoke) -> Api:
     create_credential(f"key-of-{space}", space)
     engine.calls.clear()
     return Api(space, f"key-of-{space}", invoke)
+
+
+@pytest.fixture(
+    scope="session", params=[pytest.param(running_moto, id="moto"), pytest.param(running_ministack, id="ministack")]
+)
+def dynamodb_client(request: pytest.FixtureRequest) -> "Iterator[DynamoDBClient]":
+    with request.param() as endpoint:
+        client = local_client(clients.dynamodb, endpoint)
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def dynamodb_engine(dynamodb_client: "DynamoDBClient") -> Iterator[DynamodbEngine]:
+    """Both DynamoDB engines one after the other, with the template's tables, empty, for the adapters themselves."""
+    with template_tables(dynamodb_client) as engine:
+        yield engine

@@ -1,0 +1,74 @@
+"""Writers that meet: of many runs at once one alone gets what only one may have."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from polypost.adapters.access_table import AccessTable
+from polypost.adapters.logs_table import Claimed, Leased, LogsTable
+from polypost.models.access import Space
+from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
+from polypost.models.mail import Mail, Mailbox, QueuedMail
+from support.dynamodb import DynamodbEngine
+from support.parallel import in_parallel
+
+RUNS = 64
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LEASE = timedelta(minutes=15)
+QUEUED = QueuedMail(
+    message_id="6b01e348c54d1998f7ccb798",
+    space="acme",
+    accepted_at=NOW,
+    mail=Mail(
+        sender=Mailbox(address="info@example.com"),
+        recipient=Mailbox(address="max@example.net"),
+        subject="Hello",
+        text="World",
+    ),
+)
+
+
+@pytest.fixture
+def access(dynamodb_engine: DynamodbEngine) -> AccessTable:
+    return AccessTable(dynamodb_engine.client, dynamodb_engine.tables["AccessTable"])
+
+
+@pytest.fixture
+def logs(dynamodb_engine: DynamodbEngine) -> LogsTable:
+    return LogsTable(dynamodb_engine.client, dynamodb_engine.tables["LogsTable"], lambda: b"key")
+
+
+def test_one_run_claims_a_message(logs: LogsTable) -> None:
+    claims = [run.result() for run in in_parallel([partial(logs.claim, QUEUED, NOW, LEASE)] * RUNS)]
+    assert claims.count(Claimed(NOW + LEASE)) == 1
+    assert claims.count(Leased(NOW + LEASE)) == RUNS - 1
+
+
+def test_one_run_takes_over_a_lease_that_has_ended(logs: LogsTable) -> None:
+    assert logs.claim(QUEUED, NOW, LEASE) == Claimed(NOW + LEASE)
+    later = NOW + 2 * LEASE
+    take_over = partial(logs.claim, QUEUED, later, LEASE, expired=NOW + LEASE)
+    claims = [run.result() for run in in_parallel([take_over] * RUNS)]
+    assert claims.count(Claimed(later + LEASE)) == 1
+    assert claims.count(Leased(later + LEASE)) == RUNS - 1
+
+
+def test_an_event_is_new_once(logs: LogsTable) -> None:
+    message = MessageRef(QUEUED.message_id, QUEUED.space)
+    event = DeliveryEvent(message, Fact(EventKind.BOUNCE, "max@example.net", NOW, fact_id="feedback-1"))
+    news = [run.result() for run in in_parallel([partial(logs.put_event, event)] * RUNS)]
+    assert news.count(True) == 1
+    assert logs.history(QUEUED.message_id) == (None, [event])
+
+
+def test_a_space_is_created_once_and_the_key_for_addresses_with_the_first(access: AccessTable) -> None:
+    spaces = [Space(id=f"space-{number % 8}", created_at=NOW) for number in range(RUNS)]
+
+    def create(space: Space) -> tuple[bool, bytes]:
+        return access.create_space(space), access.address_key()
+
+    created = [run.result() for run in in_parallel([partial(create, space) for space in spaces])]
+    assert sum(new for new, _ in created) == 8
+    assert len({key for _, key in created}) == 1
+    assert access.spaces() == spaces[:8]
