@@ -3,7 +3,7 @@
 from polypost import runtime
 from polypost.api import public_endpoint
 from polypost.auth import space_of_host
-from polypost.dialects import dialect_of, inxmail
+from polypost.dialects import dialect_of, inxmail, methods_of
 from polypost.errors import MethodNotAllowed, NotFound
 from polypost.http import Request, Response
 from polypost.settings import setting
@@ -13,7 +13,7 @@ from polypost.settings import setting
 def handler(request: Request) -> Response:
     """Answer what has no route of its own."""
     space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access())
-    allowed = dialect_of(request).ENDPOINTS.get(request.path, ())
+    allowed = methods_of(request.path, dialect_of(request).ENDPOINTS)
     if allowed and request.method not in allowed:
         raise MethodNotAllowed(request.method, allowed)
     if request.path not in inxmail.INDEX:

@@ -16,6 +16,7 @@ def test_an_event_of_aws() -> None:
         "POST", "/a/b", "c=d", headers={"Content-Type": "text/plain"}, body=b"\xff", host="x.example.com"
     )
     event["requestContext"]["timeEpoch"] = 1_000
+    event["pathParameters"] = {"id": "ä b"}
     request = Request.from_event(event)
     assert (request.method, request.path, request.raw_query) == ("POST", "/a/b", "c=d")
     assert request.body == b"\xff"
@@ -24,7 +25,8 @@ def test_an_event_of_aws() -> None:
     assert request.origin == "https://x.example.com"
     assert request.path_and_query == "/a/b?c=d"
     assert request.received_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
-    assert (request.route_key, request.path_parameters) == ("POST /a/b", {})
+    assert request.route_key == "POST /a/b"
+    assert request.path_parameters == {"id": "ä b"}
 
 
 def test_an_event_of_sam_local() -> None:
@@ -44,7 +46,7 @@ def test_an_event_without_body_query_and_headers() -> None:
     event = http_event("GET", "/")
     del event["headers"], event["rawQueryString"], event["isBase64Encoded"]
     request = Request.from_event(event)
-    assert (request.body, request.query("a"), request.headers) == (b"", {}, {})
+    assert (request.body, request.query("a"), request.headers, request.path_parameters) == (b"", {}, {}, {})
 
 
 def test_the_route_of_an_event() -> None:

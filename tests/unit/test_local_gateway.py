@@ -174,6 +174,14 @@ def test_the_path_comes_decoded_as_api_gateway_gives_it(client: httpx.Client) ->
     assert event["rawPath"] == "/items/a ü"
 
 
+def test_a_path_is_decoded_once_and_before_it_is_matched(client: httpx.Client) -> None:
+    event: Event = client.post("/items/a%252Fb%2B").json()
+    assert event["pathParameters"] == {"id": "a%2Fb+"}
+    event = client.post("/items/a%2Fb").json()
+    assert event["routeKey"] == "$default"
+    assert event["rawPath"] == "/items/a/b"
+
+
 @pytest.mark.parametrize(
     "media_type",
     ["application/json", "application/json; charset=utf-8", "text/xml", "application/xml", "application/javascript"],

@@ -3,6 +3,7 @@
 Each module satisfies `polypost.api.Dialect` and `RoutedDialect`; there is no list of them to keep.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -16,19 +17,37 @@ from polypost.http import Request
 class RoutedDialect(Dialect, Protocol):
     """What the default route needs of a dialect besides."""
 
-    #: The path under which all of the dialect's endpoints stand.
-    BASE_PATH: str
+    #: The paths under which all of the dialect's endpoints stand.
+    BASE_PATHS: tuple[str, ...]
 
-    #: The methods of each endpoint, by path: template.yaml's routes, and what the default route serves itself.
+    #: The methods of each endpoint, by path, in which `{name}` stands for one segment: template.yaml's routes, and what
+    #: the default route serves itself.
     ENDPOINTS: dict[str, tuple[str, ...]]
 
 
 def dialect_of(request: Request) -> RoutedDialect:
-    """The dialect whose path a request asks for; Inxmail's, which documents an unknown space, for all other paths."""
+    """The dialect that words an error of a path; Inxmail's, which documents an unknown space, for all other paths.
+
+    Case does not matter: a path in a case that no route has is an error of the API that it was meant for.
+    """
+    path = f"{request.path.lower()}/"
     for dialect in all_dialects():
-        if request.is_under(dialect.BASE_PATH):
+        if any(path.startswith(f"{base_path.lower()}/") for base_path in dialect.BASE_PATHS):
             return dialect
     return inxmail
+
+
+def methods_of(path: str, endpoints: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The methods of a path, of every endpoint that it fits; none where nothing stands."""
+    fitting = (methods for template, methods in endpoints.items() if _fits(path, template))
+    return tuple(dict.fromkeys(method for methods in fitting for method in methods))
+
+
+def _fits(path: str, template: str) -> bool:
+    segments, wanted = path.split("/"), template.split("/")
+    return len(segments) == len(wanted) and all(
+        segment == want or (segment and want.startswith("{")) for segment, want in zip(segments, wanted, strict=True)
+    )
 
 
 @cache

@@ -29,7 +29,7 @@ from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
 from polypost.models.mail import AcceptedMail, Mail, Mailbox
 
 __all__ = [
-    "BASE_PATH",
+    "BASE_PATHS",
     "ENDPOINTS",
     "INDEX",
     "credentials",
@@ -44,17 +44,18 @@ __all__ = [
     "encode_verified_senders",
 ]
 
-BASE_PATH = "/api-service"
+_BASE_PATH = "/api-service"
+BASE_PATHS: tuple[str, ...] = (_BASE_PATH,)
 
 _RESOURCES = {
-    "send": (f"{BASE_PATH}/custom/sap/v1/send", "POST"),
-    "bounces": (f"{BASE_PATH}/custom/sap/v1/bounces", "GET"),
-    "complaints": (f"{BASE_PATH}/custom/sap/v1/complaints", "GET"),
-    "verifiedSenders": (f"{BASE_PATH}/custom/sap/v1/verifiedSenders", "GET"),
+    "send": (f"{_BASE_PATH}/custom/sap/v1/send", "POST"),
+    "bounces": (f"{_BASE_PATH}/custom/sap/v1/bounces", "GET"),
+    "complaints": (f"{_BASE_PATH}/custom/sap/v1/complaints", "GET"),
+    "verifiedSenders": (f"{_BASE_PATH}/custom/sap/v1/verifiedSenders", "GET"),
 }
 
 #: The two spellings of the index, which the default route serves.
-INDEX: dict[str, tuple[str, ...]] = {BASE_PATH: ("GET",), f"{BASE_PATH}/": ("GET",)}
+INDEX: dict[str, tuple[str, ...]] = {_BASE_PATH: ("GET",), f"{_BASE_PATH}/": ("GET",)}
 
 ENDPOINTS = INDEX | {path: (method,) for path, method in _RESOURCES.values()}
 
@@ -71,7 +72,7 @@ MAX_PAGE_SIZE = 2000
 
 def encode_index(request: Request) -> Response:
     """The links to the API's resources."""
-    links = {"self": {"href": f"{request.origin}{BASE_PATH}/"}}
+    links = {"self": {"href": f"{request.origin}{_BASE_PATH}/"}}
     links |= {rel: {"href": f"{request.origin}{path}"} for rel, (path, _) in _RESOURCES.items()}
     return _response(HTTPStatus.OK, {"_links": links})
 
@@ -340,7 +341,7 @@ def encode_error(request: Request, error: RequestError) -> Response:
         "status": int(error.status),
         "error": error.status.phrase,
         "message": error.message,
-        "path": (path.removeprefix(BASE_PATH) or "/") if request.is_under(BASE_PATH) else path,
+        "path": (path.removeprefix(_BASE_PATH) or "/") if request.is_under(_BASE_PATH) else path,
     }
     if error.status is HTTPStatus.BAD_REQUEST:
         name = "InvalidDateParameter" if isinstance(error, InvalidDate) else "InvalidParameter"
