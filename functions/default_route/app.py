@@ -4,7 +4,7 @@ from polypost import runtime
 from polypost.api import public_endpoint
 from polypost.auth import space_of_host
 from polypost.dialects import dialect_of, inxmail, methods_of
-from polypost.errors import MethodNotAllowed, NotFound
+from polypost.errors import MethodNotAllowed, UnknownPath
 from polypost.http import Request, Response
 from polypost.settings import setting
 
@@ -18,5 +18,5 @@ def handler(request: Request) -> Response:
         raise MethodNotAllowed(request.method, allowed)
     if request.path not in inxmail.INDEX:
         # Also a path that looks like a route's once it is decoded, or a route that is not deployed yet.
-        raise NotFound("No resource stands at this path.")
+        raise UnknownPath
     return inxmail.encode_index(request)

@@ -1,6 +1,28 @@
-"""What the dialects of ASP.NET Web API's family share."""
+"""What the dialects of ASP.NET Web API's family share: routes in any case, Json.NET's reading, error bodies.
+
+Source: ASP.NET Web API 2, `HttpError` and `HttpRequestMessageExtensions.CreateErrorResponse`; Json.NET, `JsonReader`.
+"""
 
 from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from polypost.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    RequestError,
+    UnknownPath,
+    UnsupportedCharset,
+    UnsupportedMediaType,
+)
+from polypost.http import Request, Response
+from polypost.wire.codec import Codec
+from polypost.wire.models import TWICE, WireModel, members
+
+# --- Routes -----------------------------------------------------------------------------------------------------------
 
 
 def in_both_cases(endpoints: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -13,3 +35,101 @@ def in_both_cases(endpoints: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[s
 
 def _in_lower_case(path: str) -> str:
     return "/".join(segment if segment.startswith("{") else segment.lower() for segment in path.split("/"))
+
+
+# --- Bodies -----------------------------------------------------------------------------------------------------------
+
+
+class AspNetModel(WireModel):
+    """A body that is read as Json.NET and the model binder of forms do.
+
+    Names match in any case; an empty text is null where the member is no text, and a boolean is text where it is one.
+    In a form too an empty text stays one: a member that is required is not to be blank anyway.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_json_net_reads(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        names = _names(cls)
+        values: dict[str, Any] = {}
+        for given, value in body.items():
+            name = names.get(given.lower())
+            if name is None:
+                continue
+            is_text = members(cls)[name].is_text
+            if name in values:
+                value = TWICE
+            elif value == "" and not is_text:
+                value = None
+            elif isinstance(value, bool) and is_text:
+                value = str(value).lower()
+            values[name] = value
+        return values
+
+
+@cache
+def _names(model: type[WireModel]) -> Mapping[str, str]:
+    return {name.lower(): name for name in members(model)}
+
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class HttpError(WireModel):
+    """ASP.NET's error body: what happened, and for each wrong field its messages."""
+
+    xml_name: ClassVar[str] = "Error"
+
+    Message: str
+    ModelState: dict[str, list[str]] | None = Field(default=None, exclude_if=_is_none)
+
+
+def encode_error(
+    request: Request, error: RequestError, codec: Codec, *, parameter: str, challenge: str = ""
+) -> Response:
+    """An error as ASP.NET words it, in the format that the request accepts.
+
+    Parameters: parameter, what the action calls its body, which ModelState's keys begin with, or an empty string where
+    it has none; challenge, the WWW-Authenticate of a 401, if it has one.
+    """
+    body = HttpError(Message=_message(request, error))
+    if isinstance(error, InvalidRequest):
+        body.ModelState = {_key(parameter, field): list(messages) for field, messages in error.problems.items()}
+    headers = {"WWW-Authenticate": challenge} if challenge and error.status is HTTPStatus.UNAUTHORIZED else {}
+    return codec.encode(request, body, error.status, headers)
+
+
+def _message(request: Request, error: RequestError) -> str:
+    match error:
+        case InvalidRequest():
+            return "The request is invalid."
+        case UnknownPath():
+            uri = f"{request.origin}{request.path_and_query}"
+            return f"No HTTP resource was found that matches the request URI '{uri}'."
+        case MethodNotAllowed():
+            return f"The requested resource does not support http method '{error.method}'."
+        case UnsupportedCharset():
+            return error.message
+        case UnsupportedMediaType() if request.media_type:
+            return f"The request entity's media type '{request.media_type}' is not supported for this resource."
+        case UnsupportedMediaType():
+            return (
+                "The request contains an entity body but no Content-Type header. The inferred media type"
+                " 'application/octet-stream' is not supported for this resource."
+            )
+    match error.status:
+        case HTTPStatus.UNAUTHORIZED:
+            return "Authorization has been denied for this request."
+        case HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "An error has occurred."
+    return error.message
+
+
+def _key(parameter: str, field: str) -> str:
+    return ".".join(filter(None, (parameter, field)))

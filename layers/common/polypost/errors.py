@@ -4,7 +4,7 @@
 permanent kind that an API client is told about: it carries the HTTP status, and each dialect words its body.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 
@@ -51,6 +51,27 @@ class InvalidRequest(RequestError):
         super().__init__(message)
         self.field = field
 
+    @property
+    def problems(self) -> Mapping[str, Sequence[str]]:
+        """All that is wrong: the messages of each field, by its name on the wire."""
+        return {self.field: (self.message,)}
+
+
+class InvalidFields(InvalidRequest):
+    """Several values that the API does not accept; as an `InvalidRequest` it is the first of them.
+
+    Parameters: problems, the messages of each wrong field, at least one, by its name on the wire.
+    """
+
+    def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
+        field, messages = next(iter(problems.items()))
+        super().__init__(field, messages[0])
+        self._problems = problems
+
+    @property
+    def problems(self) -> Mapping[str, Sequence[str]]:
+        return self._problems
+
 
 class InvalidDate(InvalidRequest):
     """A date parameter that is none, or that asks for something impossible."""
@@ -77,6 +98,13 @@ class NotFound(RequestError):
     status = HTTPStatus.NOT_FOUND
 
 
+class UnknownPath(NotFound):
+    """No endpoint stands at this path."""
+
+    def __init__(self) -> None:
+        super().__init__("No resource stands at this path.")
+
+
 class UnknownSpace(NotFound):
     """The host names a space that does not exist (inxmail-commerce-sap, "All Requests", 404)."""
 
@@ -94,6 +122,7 @@ class MethodNotAllowed(RequestError):
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         super().__init__(f"Request method '{method}' not supported; allowed: {', '.join(allowed)}")
+        self.method = method
         self.headers = {"Allow": ", ".join(allowed)}
 
 
@@ -122,3 +151,7 @@ class UnsupportedMediaType(RequestError):
     """A request body in a format that the endpoint does not read."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class UnsupportedCharset(UnsupportedMediaType):
+    """A request body of a format that the endpoint reads, in a charset that it does not."""

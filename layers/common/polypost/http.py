@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from polypost.attempts import Attempt
-from polypost.errors import InvalidRequest, UnsupportedMediaType
+from polypost.errors import InvalidRequest, UnsupportedCharset, UnsupportedMediaType
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,17 @@ class Request:
                 parameters[name] = value
         return parameters
 
+    @property
+    def media_type(self) -> str:
+        """The body's media type in lower case, without its parameters; empty where the request names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        """The charset that the body's media type names, in lower case; empty where it names none."""
+        named = re.search(r";\s*charset\s*=\s*\"?([^\";\s]*)", self.headers.get("content-type", ""), re.IGNORECASE)
+        return named[1].lower() if named else ""
+
     def text_of(self, *media_types: str) -> str:
         """The body as text, if it comes in one of the media types, and in UTF-8.
 
@@ -95,16 +106,15 @@ class Request:
 
         Parameters: media_types, lower-case names such as `application/json`.
 
-        Raises: UnsupportedMediaType, for another type or charset; InvalidRequest, for a body that is not UTF-8.
+        Raises: UnsupportedMediaType, for another type; UnsupportedCharset; InvalidRequest, for what is not UTF-8.
         """
-        content_type = self.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() not in media_types:
+        if self.media_type not in media_types:
+            content_type = self.headers.get("content-type") or "none"
             raise UnsupportedMediaType(
-                f"Content type '{content_type or 'none'}' not supported; expected {' or '.join(media_types)}"
+                f"Content type '{content_type}' not supported; expected {' or '.join(media_types)}"
             )
-        charset = re.search(r";\s*charset\s*=\s*\"?([^\";\s]*)", content_type, re.IGNORECASE)
-        if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise UnsupportedMediaType(f"Charset '{charset[1]}' not supported; expected utf-8")
+        if self.charset not in ("", "utf-8", "utf8", "us-ascii"):
+            raise UnsupportedCharset(f"Charset '{self.charset}' not supported; expected utf-8")
         try:
             # A byte order mark is allowed to be ignored (RFC 8259, section 8.1), and .NET clients write one.
             return self.body.decode().removeprefix("\ufeff")

@@ -1,0 +1,50 @@
+"""JSON bodies."""
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from polypost.errors import InvalidRequest
+from polypost.http import Request
+from polypost.wire.codec import WritableFormat
+from polypost.wire.models import TWICE, WireModel
+
+_MEDIA_TYPES = ("application/json", "text/json")
+
+# Surrogates among the escapes, and in the group those that are no half of a pair: no character, and not to be written
+# again.
+_SURROGATES = re.compile(
+    r"(?<!\\)(?:\\\\)*+\\"
+    r"(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
+)
+
+
+def _read(request: Request, _model: type[WireModel]) -> Any:
+    text = request.text_of(*_MEDIA_TYPES)
+    if any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
+        raise InvalidRequest("", "The request body is not JSON: half a surrogate pair.")
+    try:
+        # Numbers as they are spelled: a member of text may be given as one, and no digit is to be lost.
+        return json.loads(text, object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=_no_number)
+    except ValueError as error:
+        raise InvalidRequest("", f"The request body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise InvalidRequest("", "The request body is nested too deeply.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        members[name] = TWICE if name in members else value
+    return members
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _write(body: WireModel) -> str:
+    return body.model_dump_json()
+
+
+JSON: Final = WritableFormat(_MEDIA_TYPES, _read, _write)

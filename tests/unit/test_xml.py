@@ -1,0 +1,325 @@
+"""XML bodies: what is read, what is refused, what is written."""
+
+import codecs
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar
+from xml.parsers.expat import ParserCreate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polypost.aspnet import AspNetModel
+from polypost.dotnet import Boolean, Guid, Int32
+from polypost.errors import InvalidRequest, UnsupportedCharset
+from polypost.http import Request
+from polypost.wire.codec import Codec
+from polypost.wire.json import JSON
+from polypost.wire.models import WireModel, XmlAttribute
+from polypost.wire.xml import MAX_NODES, XML
+
+CODEC = Codec(reads=(JSON, XML), writes=(XML, JSON))
+
+SHOP = "http://schemas.datacontract.org/2004/07/Shop"
+OTHER = "http://schemas.datacontract.org/2004/07/Shop.Other"
+INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+class Deeper(AspNetModel):
+    xml_namespace: ClassVar[str] = SHOP
+
+    Y: str | None = None
+
+
+class Nested(AspNetModel):
+    xml_namespace: ClassVar[str] = OTHER
+
+    X: str | None = None
+    Deep: Deeper | None = None
+
+
+class Order(AspNetModel):
+    xml_namespace: ClassVar[str] = SHOP
+
+    Text: str | None = None
+    Number: Int32 | None = None
+    Paid: Boolean | None = None
+    Key: Guid | None = None
+    Child: Nested | None = None
+    Brother: Deeper | None = None
+
+
+class Plain(WireModel):
+    xml_name: ClassVar[str] = "plain"
+
+    type: Annotated[str | None, XmlAttribute()] = None
+    text: str | None = None
+
+
+def read(document: str | bytes, content_type: str = "application/xml") -> Order:
+    body = document.encode() if isinstance(document, str) else document
+    return CODEC.decode(Request("POST", "/", headers={"content-type": content_type}, body=body), Order)
+
+
+def order(content: str, attributes: str = "") -> str:
+    return f'<Order xmlns="{SHOP}" xmlns:o="{OTHER}" xmlns:i="{INSTANCE}"{attributes}>{content}</Order>'
+
+
+def refusal(document: str | bytes, content_type: str = "application/xml") -> str:
+    with pytest.raises(InvalidRequest) as raised:
+        read(document, content_type)
+    (field,) = raised.value.problems
+    assert field == ""
+    return raised.value.message
+
+
+def written(body: WireModel) -> str:
+    return CODEC.encode(Request("GET", "/"), body).body
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_namespaces_are_matched_and_not_prefixes() -> None:
+    document = (
+        f'<a:Order xmlns:a="{SHOP}"><b:Text xmlns:b="{SHOP}">t</b:Text>'
+        f'<a:Child xmlns="{OTHER}" xmlns:a2="{SHOP}"><X>x</X><Deep><a2:Y>y</a2:Y></Deep></a:Child></a:Order>'
+    )
+    assert read(document) == Order(Text="t", Child=Nested(X="x", Deep=Deeper(Y="y")))
+
+
+def test_elements_may_stand_in_any_order_and_unknown_ones_are_ignored() -> None:
+    content = (
+        "<Number>5</Number><Unknown><Text>no</Text></Unknown><o:Text>no</o:Text><text>no</text>"
+        '<Text xmlns="">no</Text><Text i:type="x" other="y">yes</Text>'
+    )
+    assert read(order(content, ' Number="7"')) == Order(Text="yes", Number=5)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("<Text> a\n b </Text>", " a\n b "),
+        ("<Text>a<![CDATA[<b>&amp;]]>c</Text>", "a<b>&amp;c"),
+        ("<Text>a<!-- not this -->b</Text>", "ab"),
+        ("<Text>&lt;&#65;&#x1F600;&#13;</Text>", "<A😀\r"),
+        ("<Text></Text>", ""),
+        ("<Text/>", ""),
+        ("<Text>\r\n</Text>", "\n"),
+        ("<Text>  </Text>", "  "),
+        ("<Text><![CDATA[<!DOCTYPE html>]]></Text>", "<!DOCTYPE html>"),
+        ('<Text i:nil="true"/>', None),
+        ("<Text i:nil='1'></Text>", None),
+        ('<Text i:nil="false">a</Text>', "a"),
+        ('<Text nil="true">a</Text>', "a"),
+        ("", None),
+    ],
+)
+def test_text(content: str, text: str | None) -> None:
+    assert read(order(content)).Text == text
+
+
+def test_other_values_may_stand_in_white_space() -> None:
+    content = "<Number>\n 5 </Number><Paid> 1 </Paid><Key> {6925EBD4-125D-4338-A736-99F4B5BCB3D7} </Key>"
+    body = read(order(content))
+    assert (body.Number, body.Paid, str(body.Key)) == (5, True, "6925ebd4-125d-4338-a736-99f4b5bcb3d7")
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "message"),
+    [
+        ("<Text>a</Text><Text>a</Text>", "Text", "The field Text is given more than once."),
+        ("<Text i:nil='true'/><Text>a</Text>", "Text", "The field Text is given more than once."),
+        ("<Text>a<b/></Text>", "Text", "The field Text must not hold elements."),
+        ('<Text i:nil="true">a</Text>', "Text", "The field Text is nil and has a value."),
+        ('<Child i:nil="true"><o:X/></Child>', "Child", "The field Child is nil and has a value."),
+        ("<Child><o:X/><o:X/></Child>", "Child.X", "The field X is given more than once."),
+        ("<Number>five</Number>", "Number", "The value 'five' is not valid for Number."),
+    ],
+)
+def test_a_value_that_is_refused(content: str, field: str, message: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        read(order(content))
+    assert raised.value.problems == {field: [message]}
+
+
+def test_without_a_namespace() -> None:
+    headers = {"content-type": "text/xml"}
+
+    def plain(document: str) -> Plain:
+        return CODEC.decode(Request("POST", "/", headers=headers, body=document.encode()), Plain)
+
+    assert plain('<plain text="no" type="t"><text>a</text><type>no</type></plain>') == Plain(type="t", text="a")
+    assert plain('<plain><text xmlns="urn:x">no</text></plain>') == Plain()
+    for document in ("<Plain/>", '<plain xmlns="urn:x"/>'):
+        with pytest.raises(InvalidRequest, match="must be the element 'plain' of no namespace"):
+            plain(document)
+
+
+# --- What is no document ----------------------------------------------------------------------------------------------
+
+BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("<Order/>", "must be the element 'Order' of the namespace"),
+        (f'<Order xmlns="{OTHER}"/>', "must be the element 'Order' of the namespace"),
+        (f'<order xmlns="{SHOP}"/>', "must be the element 'Order' of the namespace"),
+        ("<Order", "not XML"),
+        ("{}", "not XML"),
+        ("<a></b>", "not XML"),
+        ("<a/><b/>", "not XML"),
+        ("<a b='1' b='2'/>", "not XML"),
+        ("<p:a/>", "not XML"),
+        ("<a>&unknown;</a>", "not XML"),
+        ("<a>&#0;</a>", "not XML"),
+        ("<a>&#x1B;</a>", "not XML"),
+        ("<a>\0</a>", "not XML"),
+        ("\0", "not XML"),
+        ("<a>\x1b</a>", "not XML"),
+        ("<a>\uffff</a>", "not XML"),
+        ("  <?xml version='1.0'?><a/>", "not XML"),
+        ("<?xml version='1.0'?>", "not XML"),
+        ("<!DOCTYPE a><a/>", "document type"),
+        ("<!-- -->\n<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "document type"),
+        ("<!DOCTYPE a SYSTEM 'file:///etc/hostname'><a/>", "document type"),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hostname'>]><a>&b;</a>", "document type"),
+        ("<!DOCTYPE a [<!ENTITY % b SYSTEM 'http://127.0.0.1:9/'> %b;]><a/>", "document type"),
+        (f"<!DOCTYPE a [<!ENTITY e0 'lol'>{BOMB}]><a>&e19;</a>", "document type"),
+        (f"<!--{'x' * 1_000_000}--><!DOCTYPE a [<!ENTITY e0 'lol'>{BOMB}]><a>&e19;</a>", "document type"),
+        ("<?xml-stylesheet href='http://127.0.0.1:9/'?><a/>", "processing instructions"),
+        (order("<?php ?>"), "processing instructions"),
+        (order("") + "<?x y?>", "processing instructions"),
+        ("<a>" * 10_000 + "</a>" * 10_000, "more than 1000"),
+        ("<a>" * 1_000_000, "more than 1000"),
+        (order("<Unknown>" + "<a>" * 10_000 + "</a>" * 10_000 + "</Unknown>"), "more than 1000"),
+        (order("<a/>" * 100_000), "more than 1000"),
+        (order("<a " + " ".join(f'a{n}="{n}"' for n in range(80_000)) + "/>"), "more than 1000"),
+        (f"<{'a' * 1_000_000}/>", "must be the element"),
+    ],
+)
+def test_a_body_that_is_no_document_is_refused(document: str, message: str) -> None:
+    assert message in refusal(document)
+
+
+def test_as_many_elements_and_attributes_as_are_allowed() -> None:
+    assert read(order("<Text>a</Text>" + '<a b="c"/>' * (MAX_NODES // 2 - 1))).Text == "a"
+    assert "more than 1000" in refusal(order("<Text>a</Text>" + '<a b="c"/>' * (MAX_NODES // 2)))
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for document in (text, order(text)):
+        with suppress(InvalidRequest):
+            read(document.encode("utf-8", "surrogatepass"))
+
+
+@given(st.binary(), st.sampled_from(["", "; charset=utf-8", "; charset=utf-16"]))
+def test_any_bytes_are_read_or_refused(body: bytes, charset: str) -> None:
+    with pytest.raises(InvalidRequest):
+        read(body, f"text/xml{charset}")
+
+
+# --- Encodings --------------------------------------------------------------------------------------------------------
+
+TEXT = order("<Text>ü😀</Text>")
+
+
+def declared(encoding: str) -> str:
+    return f'<?xml version="1.0" encoding="{encoding}"?>{TEXT}'
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (TEXT.encode(), ""),
+        (TEXT.encode(), "; charset=UTF-8"),
+        (TEXT.encode(), '; charset="utf8"'),
+        (TEXT.encode("utf-8-sig"), ""),
+        (declared("utf-8").encode(), ""),
+        (declared("UTF-8").encode("utf-8-sig"), "; charset=utf-8"),
+        (TEXT.encode("utf-16"), ""),
+        (codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), ""),
+        (declared("utf-16").encode("utf-16"), "; charset=utf-16"),
+        (declared("UTF-16").encode("utf-16-le"), ""),
+        (declared("utf-16be").encode("utf-16-be"), "; charset=utf-16be"),
+        (TEXT.encode("utf-16-le"), "; charset=utf-16"),
+    ],
+)
+def test_an_encoding(body: bytes, charset: str) -> None:
+    assert read(body, f"text/xml{charset}").Text == "ü😀"
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        # What API Gateway makes of UTF-16 that it reads as UTF-8, and what it makes of a declaration.
+        (declared("utf-16").encode(), ""),
+        (declared("ISO-8859-1").encode(), ""),
+        (declared("ISO-8859-1").encode("latin-1", "replace"), ""),
+        (declared("nonsense").encode(), ""),
+        (TEXT.encode("utf-16").decode("utf-8", "replace").encode(), ""),
+        (TEXT.encode("utf-16"), "; charset=utf-8"),
+        (declared("utf-8").encode("utf-16"), ""),
+        (TEXT.encode(), "; charset=utf-16"),
+        (TEXT.encode("latin-1", "replace"), ""),
+        (TEXT.encode("utf-16")[:-1], ""),
+        (codecs.BOM_UTF16_LE + b"<\x00\x00\xd8", ""),
+        (TEXT.encode("utf-32"), ""),
+        (TEXT.encode("utf-32-be"), ""),
+        (TEXT.encode("utf-7"), "; charset=utf-16"),
+        (TEXT.encode("cp037", "replace"), ""),
+        (b"\xed\xa0\x80", ""),
+    ],
+)
+def test_a_wrong_or_contradictory_encoding_is_refused(body: bytes, charset: str) -> None:
+    refusal(body, f"text/xml{charset}")
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-32", "utf-7", "nonsense"])
+def test_an_unknown_charset(charset: str) -> None:
+    with pytest.raises(UnsupportedCharset):
+        read(TEXT, f"text/xml; charset={charset}")
+
+
+# --- Writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_members_are_in_alphabetical_order_and_namespaces_where_they_begin() -> None:
+    body = Order(Text="t", Paid=True, Child=Nested(X="x", Deep=Deeper(Y="y")), Brother=Deeper())
+    assert written(body) == (
+        f'<Order xmlns:i="{INSTANCE}" xmlns="{SHOP}"><Brother><Y i:nil="true" /></Brother>'
+        f'<Child xmlns:d2p1="{OTHER}"><d2p1:Deep xmlns:d3p1="{SHOP}"><d3p1:Y>y</d3p1:Y></d2p1:Deep>'
+        '<d2p1:X>x</d2p1:X></Child><Key i:nil="true" /><Number i:nil="true" /><Paid>true</Paid><Text>t</Text></Order>'
+    )
+    assert read(written(body)) == body
+
+
+def test_without_a_namespace_null_is_left_out() -> None:
+    assert written(Plain()) == "<plain />"
+    assert written(Plain(type='a"<&\r\n', text="a<&\r\n")) == (
+        '<plain type="a&quot;&lt;&amp;&#13;&#10;"><text>a&lt;&amp;&#13;\n</text></plain>'
+    )
+
+
+def test_what_xml_cannot_carry_becomes_the_replacement_character() -> None:
+    body = Plain(type="\0", text="a\x00b\x0b\x1f\ufffe\uffff\x7f\x85\u2028😀")
+    assert written(body) == (
+        '<plain type="\ufffd"><text>a\ufffdb\ufffd\ufffd\ufffd\ufffd\x7f\x85\u2028😀</text></plain>'
+    )
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]) | st.sampled_from("\r\n\t<>&\"']"))
+
+
+@given(TEXTS, TEXTS, st.none() | st.integers(-(2**31), 2**31 - 1), st.none() | st.booleans(), st.none() | st.uuids())
+def test_what_is_written_is_read_again(text: str, inner: str, number: Any, paid: Any, key: Any) -> None:
+    body = Order(Text=text, Number=number, Paid=paid, Key=key, Child=Nested(X=inner))
+    assert read(written(body)) == body
+
+
+@given(st.text())
+def test_every_text_is_written_as_a_document(text: str) -> None:
+    assert ParserCreate().Parse(written(Plain(type=text, text=text)), True) == 1
