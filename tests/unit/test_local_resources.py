@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from polypost.adapters import clients
 from polypost_cli.local.aws import Clients
 from polypost_cli.local.aws_server import AwsCall
 from polypost_cli.local.ses_mail import SesMail, mail_observer
 from polypost_cli.local.simulator import Simulator
 from polypost_cli.local.stack import EventDestination, EventSource, Stack, StackError, create_stack
 from polypost_cli.local.template import TemplateError, read_template
+from support.dynamodb import local_client
 from support.local_engine import REGION, running_engine
 
 TEMPLATE = """
@@ -270,6 +272,42 @@ def test_transactions_are_atomic_between_threads(local: Local, switching_threads
         for thread in threads:
             thread.join()
     assert sorted(statuses) == [200] * 10 + [400] * 50
+
+
+def test_a_refused_transaction_changes_nothing(local: Local) -> None:
+    table = local.stack.outputs["TableName"]
+    dynamodb = local_client(clients.dynamodb, local.endpoint)
+
+    def item(key: str) -> Any:
+        return dynamodb.get_item(TableName=table, Key={"PK": {"S": key}}).get("Item")
+
+    for key in ("changed", "replaced", "deleted"):
+        dynamodb.put_item(TableName=table, Item={"PK": {"S": key}, "value": {"S": "old"}})
+    before = [item(key) for key in ("changed", "replaced", "deleted", "new")]
+    change: Any = {
+        "TableName": table,
+        "Key": {"PK": {"S": "changed"}},
+        "UpdateExpression": "SET #v = :new",
+        "ExpressionAttributeNames": {"#v": "value"},
+        "ExpressionAttributeValues": {":new": {"S": "new"}},
+    }
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Update": change},
+                {"Put": {"TableName": table, "Item": {"PK": {"S": "replaced"}}}},
+                {"Delete": {"TableName": table, "Key": {"PK": {"S": "deleted"}}}},
+                {"Put": {"TableName": table, "Item": {"PK": {"S": "new"}}}},
+                {
+                    "ConditionCheck": {
+                        "TableName": table,
+                        "Key": {"PK": {"S": "nothing"}},
+                        "ConditionExpression": "attribute_exists(PK)",
+                    }
+                },
+            ]
+        )
+    assert [item(key) for key in ("changed", "replaced", "deleted", "new")] == before
 
 
 def test_a_mail_is_published_as_the_template_lists_its_events(local: Local) -> None:

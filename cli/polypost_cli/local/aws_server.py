@@ -1,5 +1,6 @@
 """The AWS engine of the local stack: moto's server on a loopback port, with every call observable."""
 
+import copy
 import hashlib
 import io
 import logging
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from moto.dynamodb import models as dynamodb_models
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.ses import models as ses_models
 
@@ -45,6 +49,40 @@ class _EmailIdentity(ses_models.EmailIdentity):
 
 
 ses_models.EmailIdentity = _EmailIdentity  # type: ignore[misc]
+
+_transact_write_items = dynamodb_models.DynamoDBBackend.transact_write_items
+
+
+def _transact_write_items_on_items(
+    backend: dynamodb_models.DynamoDBBackend, transact_items: list[dict[str, Any]]
+) -> None:
+    """Moto's transaction, undone by the items that it touches where it fails.
+
+    Moto itself copies every table whole before each transaction, which takes a second with ten thousand contacts.
+    """
+    before = []
+    for member in transact_items:
+        for operation in member.values():
+            table = backend.tables.get(operation["TableName"])
+            key = operation.get("Key", operation.get("Item", {}))
+            if table is not None and table.hash_key_attr in key:
+                hash_key = DynamoType(key[table.hash_key_attr])
+                range_key = DynamoType(key[table.range_key_attr]) if table.range_key_attr in key else None
+                before.append((table, hash_key, range_key, copy.deepcopy(table.get_item(hash_key, range_key))))
+    try:
+        _transact_write_items(backend, transact_items)
+    except Exception:
+        for table, hash_key, range_key, item in before:
+            if item is None:
+                table.delete_item(hash_key, range_key)
+            else:
+                table.put_item(item.to_json()["Attributes"], overwrite=True)
+        raise
+
+
+dynamodb_models.DynamoDBBackend.transact_write_items = _transact_write_items_on_items  # type: ignore[method-assign, assignment]
+# The copy of a table, which moto puts in the table's place where a transaction fails.
+Table.__deepcopy__ = lambda table, memo: table  # type: ignore[attr-defined]
 
 Observer = Callable[[AwsCall], None]
 
