@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from polypost.aspnet import AspNetModel
-from polypost.dotnet import Boolean, ByteArray, DateTimeOffset, Guid, Int32
+from polypost.date_time_offset import DateTimeOffset
+from polypost.dotnet import Boolean, ByteArray, Guid, Int32
 from polypost.http import Request, Response
 from polypost.wire.codec import Codec
 from polypost.wire.form import FORM

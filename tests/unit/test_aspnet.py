@@ -6,7 +6,8 @@ from http import HTTPStatus
 import pytest
 
 from polypost.api import ServerError, Unavailable
-from polypost.aspnet import encode_error
+from polypost.aspnet import AspNetModel, decode, encode_error
+from polypost.dotnet import RequiredText
 from polypost.errors import (
     Conflict,
     Forbidden,
@@ -33,7 +34,12 @@ CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
 def answer(error: RequestError, **headers: str) -> Response:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     request = Request("PUT", "/api/x", "a=b", headers={"host": "example.com", **headers})
-    return encode_error(request, error, CODEC, parameter="contact", challenge='Basic realm="x"')
+    return encode_error(request, error, CODEC, challenge='Basic realm="x"')
+
+
+class Body(AspNetModel):
+    Email: RequiredText
+    Phone: RequiredText
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,11 @@ def test_a_media_type_that_is_not_read(content_type: str, error: UnsupportedMedi
 
 
 PROBLEMS = InvalidFields(
-    {"Email": ["Too long.", "Taken <b>."], "ExternalIds[0].System": ["The System field is required."], "": ["Other."]}
+    {
+        "contact.Email": ["Too long.", "Taken <b>."],
+        "contact.ExternalIds[0].System": ["The System field is required."],
+        "contact": ["Other."],
+    }
 )
 
 
@@ -116,17 +126,23 @@ def test_model_state_in_xml() -> None:
     )
 
 
-def test_an_invalid_value_that_a_use_case_found() -> None:
-    body = json.loads(answer(InvalidRequest("Email", "The domain is not verified.")).body)
-    assert body["ModelState"] == {"contact.Email": ["The domain is not verified."]}
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [(b'{"email": " "}', ["contact.Email", "contact.Phone"]), (b"[]", ["contact"]), (b"", ["contact"])],
+)
+def test_what_is_wrong_with_a_body_is_named_as_the_action_names_it(body: bytes, wrong: list[str]) -> None:
+    request = Request("POST", "/", headers={"content-type": "application/json"}, body=body)
+    with pytest.raises(InvalidFields) as error:
+        decode(request, Body, CODEC, parameter="contact")
+    assert sorted(error.value.problems) == wrong
 
 
 def test_a_parameter_of_the_query_has_its_own_name() -> None:
-    response = encode_error(Request("GET", "/"), InvalidRequest("limit", "Too many."), CODEC, parameter="")
-    assert json.loads(response.body)["ModelState"] == {"limit": ["Too many."]}
+    body = json.loads(answer(InvalidRequest("limit", "Too many.")).body)
+    assert body["ModelState"] == {"limit": ["Too many."]}
 
 
 def test_headers_that_some_errors_have() -> None:
     assert answer(Unauthenticated()).headers["WWW-Authenticate"] == 'Basic realm="x"'
     assert "WWW-Authenticate" not in answer(Forbidden("No.")).headers
-    assert "WWW-Authenticate" not in encode_error(Request("GET", "/"), Unauthenticated(), CODEC, parameter="").headers
+    assert "WWW-Authenticate" not in encode_error(Request("GET", "/"), Unauthenticated(), CODEC).headers

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from polypost.dotnet import (
-    Boolean,
-    ByteArray,
-    DateTimeOffset,
-    Guid,
-    Int32,
-    MaxLength,
-    RequiredText,
-    parse_guid,
-    utf16_length,
-)
+from polypost.date_time_offset import DateTimeOffset
+from polypost.dotnet import Boolean, ByteArray, Guid, Int32, MaxLength, RequiredText, parse_guid, utf16_length
 
 GUID = UUID("6925ebd4-125d-4338-a736-99f4b5bcb3d7")
 
@@ -79,12 +70,12 @@ def test_a_date(text: str, canonical: str) -> None:
         ("٢٠٢٤-11-21", "must be a date and time"),
         ("2024-11-21T06:24:04.12345678Z", "more than 7 digits"),
         ("2024-11-21T06:24:04.00000000", "more than 7 digits"),
-        ("2024-11-21T24:00:00", "hour must be in 0..23"),
-        ("2024-11-21T06:60:00", "minute must be in 0..59"),
-        ("2016-12-31T23:59:60Z", "second must be in 0..59"),
-        ("2023-02-29", "day is out of range for month"),
-        ("2024-13-01", "month must be in 1..12"),
-        ("0000-01-01", "year"),
+        ("2024-11-21T24:00:00", "that exist"),
+        ("2024-11-21T06:60:00", "that exist"),
+        ("2016-12-31T23:59:60Z", "that exist"),
+        ("2023-02-29", "that exist"),
+        ("2024-13-01", "that exist"),
+        ("0000-01-01", "that exist"),
         ("2024-11-21T06:24:04+14:01", "offset of at most 14:00"),
         ("2024-11-21T06:24:04-15:00", "offset of at most 14:00"),
         ("2024-11-21T06:24:04+01:60", "offset of at most 14:00"),

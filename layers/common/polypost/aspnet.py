@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from polypost.errors import (
+    InvalidFields,
     InvalidRequest,
     MethodNotAllowed,
     RequestError,
@@ -19,7 +20,7 @@ from polypost.errors import (
     UnsupportedMediaType,
 )
 from polypost.http import Request, Response
-from polypost.wire.codec import Codec
+from polypost.wire.codec import Codec, Model
 from polypost.wire.models import TWICE, WireModel, members
 
 # --- Routes -----------------------------------------------------------------------------------------------------------
@@ -74,6 +75,20 @@ def _names(model: type[WireModel]) -> Mapping[str, str]:
     return {name.lower(): name for name in members(model)}
 
 
+def decode(request: Request, model: type[Model], codec: Codec, *, parameter: str) -> Model:
+    """The body of a request.
+
+    Parameters: parameter, what the action calls its body, which the names of wrong fields begin with.
+
+    Raises: what `Codec.decode` does.
+    """
+    try:
+        return codec.decode(request, model)
+    except InvalidRequest as error:
+        problems = {".".join(filter(None, (parameter, field))): words for field, words in error.problems.items()}
+        raise InvalidFields(problems) from error
+
+
 # --- Errors -----------------------------------------------------------------------------------------------------------
 
 
@@ -90,17 +105,14 @@ class HttpError(WireModel):
     ModelState: dict[str, list[str]] | None = Field(default=None, exclude_if=_is_none)
 
 
-def encode_error(
-    request: Request, error: RequestError, codec: Codec, *, parameter: str, challenge: str = ""
-) -> Response:
+def encode_error(request: Request, error: RequestError, codec: Codec, *, challenge: str = "") -> Response:
     """An error as ASP.NET words it, in the format that the request accepts.
 
-    Parameters: parameter, what the action calls its body, which ModelState's keys begin with, or an empty string where
-    it has none; challenge, the WWW-Authenticate of a 401, if it has one.
+    Parameters: challenge, the WWW-Authenticate of a 401, if it has one.
     """
     body = HttpError(Message=_message(request, error))
     if isinstance(error, InvalidRequest):
-        body.ModelState = {_key(parameter, field): list(messages) for field, messages in error.problems.items()}
+        body.ModelState = {field: list(messages) for field, messages in error.problems.items()}
     headers = {"WWW-Authenticate": challenge} if challenge and error.status is HTTPStatus.UNAUTHORIZED else {}
     return codec.encode(request, body, error.status, headers)
 
@@ -129,7 +141,3 @@ def _message(request: Request, error: RequestError) -> str:
         case HTTPStatus.INTERNAL_SERVER_ERROR:
             return "An error has occurred."
     return error.message
-
-
-def _key(parameter: str, field: str) -> str:
-    return ".".join(filter(None, (parameter, field)))

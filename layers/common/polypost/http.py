@@ -71,17 +71,21 @@ class Request:
         """The path with the query, for a client to recognise its request by."""
         return f"{self.path}?{self.raw_query}" if self.raw_query else self.path
 
-    def query(self, *names: str) -> dict[str, str]:
+    def query(self, *names: str, any_case: bool = False) -> dict[str, str]:
         """The query's parameters of these names, decoded; others are ignored.
+
+        Parameters: any_case, whether a name may be spelled in any case.
 
         Raises: InvalidRequest, if a parameter stands twice or is not UTF-8.
         """
+        known = {name.lower(): name for name in names} if any_case else {}
         parameters: dict[str, str] = {}
         try:
             pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict")
         except UnicodeDecodeError as error:
             raise InvalidRequest("", "The query string is not UTF-8") from error
-        for name, value in pairs:
+        for spelled, value in pairs:
+            name = known.get(spelled.lower(), spelled)
             if name in parameters:
                 raise InvalidRequest(name, f"{name} is given more than once")
             if name in names:

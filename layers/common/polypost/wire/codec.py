@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from polypost.errors import InvalidRequest, UnsupportedMediaType
 from polypost.http import Request, Response
@@ -29,9 +29,12 @@ class Format:
 
 @dataclass(frozen=True)
 class WritableFormat(Format):
-    """A format that bodies are written in too."""
+    """A format that bodies are written in too.
 
-    write: Callable[[WireModel], str]
+    Parameters: write, gives the text of a body: a WireModel, and in JSON also a list of them.
+    """
+
+    write: Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Codec:
     def encode(
         self,
         request: Request,
-        body: WireModel,
+        body: BaseModel,
         status: HTTPStatus = HTTPStatus.OK,
         headers: Mapping[str, str] = {},
     ) -> Response:

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
+from pydantic import BaseModel
+
 from polypost.errors import InvalidRequest
 from polypost.http import Request
 from polypost.wire.codec import WritableFormat
@@ -43,7 +45,7 @@ def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 
-def _write(body: WireModel) -> str:
+def _write(body: BaseModel) -> str:
     return body.model_dump_json()
 
 

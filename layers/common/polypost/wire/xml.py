@@ -137,8 +137,8 @@ def _root_name(model: type[WireModel]) -> str:
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
-# XML 1.0 has no way to carry them (section 2.2). .NET writes references that no conforming parser reads, its own not
-# excepted; here they become the replacement character, so that the rest of the document can be read.
+# XML 1.0 has no way to carry them, not even as references (section 2.2). They become the replacement character, so that
+# the rest of the document can be read.
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # What cannot begin a name, or stand in one.
