@@ -2,22 +2,23 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import click
 from pydantic.alias_generators import to_camel
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 
 
-def short_text(ctx: click.Context, param: click.Parameter, value: str) -> str:
+def short_text(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Let a text of one line pass that fits into a table (a callback of an option)."""
-    if len(value) > 200 or not value.isprintable():
+    if value is not None and (len(value) > 200 or not value.isprintable()):
         raise click.BadParameter("at most 200 characters, on one line", ctx, param)
     return value
 
@@ -25,6 +26,15 @@ def short_text(ctx: click.Context, param: click.Parameter, value: str) -> str:
 def progress(what: str) -> AbstractContextManager[object]:
     """Say what goes on while it takes its time, on a terminal alone, and take it away again."""
     return Console(stderr=True).status(what)
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal for work that is counted; gives what to call with the number that is done, and of all."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show_json(value: Any) -> None:

@@ -14,6 +14,7 @@ import click
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.logs_table import LogsTable
 from polypost.errors import PolypostError
 from polypost_cli import aws
@@ -26,6 +27,7 @@ class Target:
     """The parts of a stack that commands use."""
 
     access: AccessTable
+    contacts: ContactsTable
     logs: LogsTable
     identities: aws.Identities
 
@@ -66,12 +68,17 @@ def _one_line(error: PolypostError) -> str:
 
 def _target(stack: str) -> Target:
     outputs: Mapping[str, str] = aws.stack_outputs(stack)
-    if not {"AccessTable", "LogsTable"} <= outputs.keys():
-        raise click.ClickException(f"{stack} is no stack of Polypost: it has no outputs AccessTable and LogsTable")
+    missing = {"AccessTable", "ContactsTable", "LogsTable"} - outputs.keys()
+    if missing:
+        # Also a stack of an older release, which `make deploy` updates.
+        raise click.ClickException(
+            f"{stack} is no stack of this Polypost: it has no output {', '.join(sorted(missing))}"
+        )
     dynamodb = clients.dynamodb()
     access = AccessTable(dynamodb, outputs["AccessTable"])
+    contacts = ContactsTable(dynamodb, outputs["ContactsTable"], access.address_key)
     logs = LogsTable(dynamodb, outputs["LogsTable"], access.address_key)
-    return Target(access, logs, aws.Identities())
+    return Target(access, contacts, logs, aws.Identities())
 
 
 def _local_stack(port: int) -> str:

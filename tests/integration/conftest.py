@@ -17,10 +17,12 @@ from polypost.adapters import clients
 from polypost.adapters.mail_queue import decode
 from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope, Space
+from polypost_cli.local.template import Template
 from support.dynamodb import DynamodbEngine, local_client, template_tables
 from support.lambda_events import LambdaContext, http_event, sqs_event
 from support.local_engine import running_moto
 from support.ministack import running_ministack
+from support.routes import find_route
 from support.template_engine import ROOT, Engine, template_engine
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class Api:
     space: str
     keyid: str
     invoke: Invoke
+    template: Template
 
     def call(
         self,
@@ -103,7 +106,7 @@ class Api:
         answer = self.result(
             function, method, path, query, body=body, headers=headers, credentials=credentials, **event
         )
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"] or "null"))
 
     def result(
         self,
@@ -127,6 +130,12 @@ class Api:
             function, http_event(method, path, query, headers=sent | (headers or {}), body=body, **event)
         )
         return result
+
+    def http(self, method: str, path: str, query: str = "", **options: Any) -> Answer:
+        """Send a request to the function that the template routes it to."""
+        route = find_route(self.template, method, path)
+        options |= {"route": route.path, "path_parameters": route.parameters}
+        return self.call(route.function, method, path, query, **options)
 
     def send(self, body: bytes | dict[str, Any], **options: Any) -> Answer:
         """POST to inxmail's send."""
@@ -176,7 +185,7 @@ def api(engine: Engine, invoke: Invoke) -> Api:
     runtime.access().put_sender_domain(space, "example.com", verified=True)
     create_credential(f"key-of-{space}", space)
     engine.calls.clear()
-    return Api(space, f"key-of-{space}", invoke)
+    return Api(space, f"key-of-{space}", invoke, engine.template)
 
 
 @pytest.fixture(

@@ -13,6 +13,7 @@ from polypost.adapters import access_table
 from polypost.adapters.dynamodb import to_item
 from polypost.errors import Permanent, Unauthenticated
 from polypost.models.access import Scope, Space
+from polypost.models.contacts import UniquenessRules
 from polypost.settings import setting
 from support.lambda_events import http_event
 from support.template_engine import Engine
@@ -287,8 +288,14 @@ def test_a_deletion_that_stops_half_way_is_finished_by_the_next(api: Api, monkey
 
 def test_spaces_are_listed_and_described(api: Api) -> None:
     access = runtime.access()
-    access.describe_space(api.space, "changed")
-    assert access.space(api.space) == Space(id=api.space, created_at=CREATED_AT, description="changed")
+    changed = Space(
+        id=api.space,
+        created_at=CREATED_AT,
+        description="changed",
+        uniqueness=UniquenessRules(names=False, phone_with_country_code=True),
+    )
+    access.change_space(changed)
+    assert access.space(api.space) == changed
     assert api.space in {space.id for space in access.spaces()}
     assert access.delete_sender_domain(api.space, "example.com") is True
     assert access.delete_sender_domain(api.space, "example.com") is False

@@ -8,6 +8,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -145,7 +146,7 @@ def test_a_key_of_another_space_is_another_key(api: Api, engine: Engine) -> None
     assert runtime.access().create_space(Space(id=other_space, created_at=CREATED_AT))
     runtime.access().put_sender_domain(other_space, "example.com", verified=True)
     create_credential(f"key-of-{other_space}", other_space)
-    other = Api(other_space, f"key-of-{other_space}", api.invoke)
+    other = replace(api, space=other_space, keyid=f"key-of-{other_space}")
     answer = send(other, "key", send_body(subjectContentPlainText="Another"))
     assert answer.status == 200
     assert answer.body["messageId"] != first.body["messageId"]

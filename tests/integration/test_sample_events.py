@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from polypost_cli.local import demo
-from support.sample_events import HTTP_MEMBERS, check_answer, sample_event
+from support.sample_events import HTTP_ANSWERS, check_answer, sample_event
 from support.template_engine import Engine
 
 from .conftest import Invoke
@@ -21,7 +21,7 @@ def answer(invoke: Invoke, function: str) -> Any:
     return invoke(function, sample_event(function))
 
 
-@pytest.mark.parametrize("function", HTTP_MEMBERS)
+@pytest.mark.parametrize("function", HTTP_ANSWERS)
 def test_http_functions(engine: Engine, invoke: Invoke, function: str) -> None:
     check_answer(function, answer(invoke, function))
 

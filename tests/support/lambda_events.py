@@ -15,12 +15,14 @@ def http_event(
     *,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    route: str = "",
+    path_parameters: Mapping[str, str] | None = None,
     host: str = "abc123.execute-api.eu-central-1.amazonaws.com",
 ) -> dict[str, Any]:
     """An HTTP API's event, payload format 2.0."""
     event: dict[str, Any] = {
         "version": "2.0",
-        "routeKey": f"{method} {path}",
+        "routeKey": f"{method} {route or path}",
         "rawPath": path,
         "rawQueryString": query,
         "headers": {"host": host, "x-forwarded-proto": "https"}
@@ -34,6 +36,8 @@ def http_event(
         },
         "isBase64Encoded": False,
     }
+    if path_parameters:
+        event["pathParameters"] = dict(path_parameters)
     if body:
         try:
             # What API Gateway takes for text it hands on as text, and all else in base64.

@@ -1,6 +1,7 @@
 """`polypost spaces`: tenants."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 from polypost.models.access import Space
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
+
+_SWITCH = click.Choice(["on", "off"])
 
 
 @click.group()
@@ -80,6 +83,8 @@ def show(target: Target, space: str, as_json: bool) -> None:
                 ("space", found.id),
                 ("created", f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC"),
                 ("description", found.description or None),
+                ("unique names", "on" if found.uniqueness.names else "off"),
+                ("phone with country code", "on" if found.uniqueness.phone_with_country_code else "off"),
                 ("keys", ", ".join(key.keyid for key in keys) or "none"),
                 ("sender domains", ", ".join(domain.domain for domain in domains if domain.verified) or "none"),
                 ("not verified yet", ", ".join(domain.domain for domain in domains if not domain.verified) or None),
@@ -89,14 +94,36 @@ def show(target: Target, space: str, as_json: bool) -> None:
 
 @spaces.command("set")
 @click.argument("space")
-@click.option("--description", required=True, callback=short_text, help="What the space is for.")
+@click.option("--description", callback=short_text, help="What the space is for.")
+@click.option("--unique-names", type=_SWITCH, help="Whether two contacts may not have the same first and last name.")
+@click.option(
+    "--phone-with-country-code", type=_SWITCH, help="Whether two contacts may share a Phone in different countries."
+)
 @as_json
 @on_a_stack
-def set_space(target: Target, space: str, description: str, as_json: bool) -> None:
-    """Change the settings of SPACE."""
+def set_space(
+    target: Target,
+    space: str,
+    description: str | None,
+    unique_names: str | None,
+    phone_with_country_code: str | None,
+    as_json: bool,
+) -> None:
+    """Change the settings of SPACE; warm functions take up to a minute to see it.
+
+    A rule holds for contacts that are created or changed from then on.
+    """
     found = existing(target, space)
-    target.access.describe_space(space, description)
-    changed = found.model_copy(update={"description": description})
+    rules = found.uniqueness
+    if unique_names is not None:
+        rules = replace(rules, names=unique_names == "on")
+    if phone_with_country_code is not None:
+        rules = replace(rules, phone_with_country_code=phone_with_country_code == "on")
+    new_description = found.description if description is None else description
+    changed = found.model_copy(update={"description": new_description, "uniqueness": rules})
+    if changed == found:
+        raise click.UsageError("say what to change; --help lists the settings")
+    target.access.change_space(changed)
     tell(f"Changed the space {space}.", changed.model_dump(mode="json"), as_json=as_json)
 
 

@@ -5,13 +5,21 @@ from datetime import UTC, datetime
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.auth import secret_digest
+from polypost.contact_secrets import new_secret
+from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Credential, Scope, Space
+from polypost.models.contacts import Contact, ExternalId, Profile, Registration, Store, claims_of
 
 SPACE = "demo"
 KEYID = "demo"
 SECRET = "demo-secret"
 SENDER_DOMAINS = ("example.com", "example.invalid")
+STORE_ID = 1
+CONTACT_ID = 1
+# The one of the document intershop-promotion-mail, so that its example works as it is printed.
+CUSTOMER_ID = "egkKDgANTq4AAAFF31gHyCE_"
 
 _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d '{{
   "type": "email", "sourceSystem": "0MB871I", "campaignId": "cMB871df",
@@ -22,11 +30,12 @@ _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d 
 
 
 def seed(outputs: Mapping[str, str]) -> None:
-    """Create the demo space, its credential with every scope, and its verified sender domains.
+    """Create the demo space, its credential with every scope, its verified sender domains, a store and a contact.
 
     Parameters: outputs, of the local stack.
     """
-    access = AccessTable(clients.dynamodb(), outputs["AccessTable"])
+    dynamodb = clients.dynamodb()
+    access = AccessTable(dynamodb, outputs["AccessTable"])
     now = datetime.now(UTC)
     access.create_space(Space(id=SPACE, created_at=now, description="the local stack's own"))
     access.create_credential(
@@ -41,6 +50,25 @@ def seed(outputs: Mapping[str, str]) -> None:
     )
     for domain in SENDER_DOMAINS:
         access.put_sender_domain(SPACE, domain, verified=True)
+    contacts = ContactsTable(dynamodb, outputs["ContactsTable"], access.address_key)
+    contacts.create_store(SPACE, Store(STORE_ID, "Main Street"), creation=SPACE)
+    profile = Profile(
+        email="patricia@example.com",
+        first_name="Patricia",
+        last_name="Miller",
+        preferred_store_id=STORE_ID,
+        external_ids=(ExternalId("intershop", CUSTOMER_ID),),
+    )
+    contact = Contact(
+        id=CONTACT_ID,
+        secret=new_secret(CONTACT_ID, access.address_key()),
+        registration=Registration("demo", DateTimeOffset.now()),
+        profile=profile,
+        last_modified=DateTimeOffset.now(),
+        version=b"",
+    )
+    claims = list(claims_of(profile, access.uniqueness_rules(SPACE)))
+    contacts.create(SPACE, contact, claims, creation=SPACE, changed_by=KEYID)
 
 
 def curls(base_url: str) -> list[str]:

@@ -33,5 +33,12 @@ def domain_of(address: str) -> str:
 
 
 def normalised(address: str) -> str:
-    """The form under which two spellings of one address are the same: case folded, nothing else."""
-    return address.strip().casefold()
+    """The form under which two spellings of one address are the same: case folded, the domain in punycode.
+
+    A text that is no address is case folded too, since contacts may hold one.
+    """
+    folded = address.strip().casefold()
+    try:
+        return parse_address(folded).casefold()
+    except InvalidAddress:
+        return folded

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
@@ -27,6 +28,12 @@ def access() -> AccessTable:
 def logs() -> LogsTable:
     """The Logs table."""
     return LogsTable(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def contacts() -> ContactsTable:
+    """The Contacts table."""
+    return ContactsTable(_dynamodb(), setting("CONTACTS_TABLE"), access().address_key)
 
 
 @cache

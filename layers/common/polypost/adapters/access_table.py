@@ -11,6 +11,7 @@ from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.errors import Permanent
 from polypost.models.access import Credential, SenderDomain, Space
+from polypost.models.contacts import UniquenessRules
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,6 +73,11 @@ class AccessTable:
         item = self._get(keys.space(space_id))
         return item is not None and "deletedAt" not in item
 
+    def uniqueness_rules(self, space_id: str) -> UniquenessRules:
+        """Which contacts of a space are the same; a change of it is seen within CACHE_SECONDS."""
+        item = self._get(keys.space(space_id)) or {}
+        return _uniqueness_rules(item)
+
     def credential(self, keyid: str) -> Credential | None:
         """A credential by its public half."""
         item = self._get(keys.credential(keyid))
@@ -132,15 +138,21 @@ class AccessTable:
         item = from_item(answer.get("Item", {}))
         return _space(item) if item and "deletedAt" not in item else None
 
-    def describe_space(self, space_id: str, description: str) -> None:
-        """Change what is said of a space."""
+    def change_space(self, space: Space) -> None:
+        """Store a space's settings; warm functions see them within CACHE_SECONDS."""
         with translated_errors("dynamodb.UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.space(space_id)),
-                UpdateExpression="SET description = :description",
+                Key=to_item(keys.space(space.id)),
+                UpdateExpression="SET description = :description, uniqueNames = :names, phoneWithCountryCode = :phone",
                 ConditionExpression="attribute_exists(PK) AND attribute_not_exists(deletedAt)",
-                ExpressionAttributeValues=to_item({":description": description}),
+                ExpressionAttributeValues=to_item(
+                    {
+                        ":description": space.description,
+                        ":names": space.uniqueness.names,
+                        ":phone": space.uniqueness.phone_with_country_code,
+                    }
+                ),
             )
 
     def delete_space(self, space_id: str, deleted_at: datetime) -> None:
@@ -204,7 +216,18 @@ class AccessTable:
 
 def _space(item: dict[str, Any]) -> Space:
     return Space(
-        id=item["space"], created_at=datetime.fromisoformat(item["createdAt"]), description=item["description"]
+        id=item["space"],
+        created_at=datetime.fromisoformat(item["createdAt"]),
+        description=item["description"],
+        uniqueness=_uniqueness_rules(item),
+    )
+
+
+def _uniqueness_rules(item: dict[str, Any]) -> UniquenessRules:
+    default = UniquenessRules()
+    return UniquenessRules(
+        names=item.get("uniqueNames", default.names),
+        phone_with_country_code=item.get("phoneWithCountryCode", default.phone_with_country_code),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -51,13 +52,40 @@ class ConditionFailed(Permanent):
         self.item = item
 
 
+@dataclass(frozen=True, slots=True)
+class CancellationReason:
+    """Why one member of a transaction did not go through.
+
+    `failed` tells whether its own condition did; `item` is what stood there, in DynamoDB's typed values, where the
+    write asked for it.
+    """
+
+    failed: bool
+    item: Any
+
+
+class TransactionConflict(Retryable):
+    """Another write of one of the items was under way; nothing was changed, and the same call may succeed at once."""
+
+
+class TransactionRefused(Permanent):
+    """DynamoDB refused a transaction by a condition; `reasons` has one entry for each member, in their order."""
+
+    def __init__(self, call: str, reasons: tuple[CancellationReason, ...]) -> None:
+        super().__init__(f"{call}: condition failed")
+        self.reasons = reasons
+
+
+#: What DynamoDB calls two writes of one item at once, for a transaction and for a single write.
+_CONFLICTS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
+
 #: Client errors that say that the call itself is wrong. All others pass: throttling, outages, a role being changed.
 _PERMANENT = frozenset({"ValidationException", "InvalidMessageContents", "InvalidParameterValue"})
 
 
 @contextmanager
 def translated_errors(call: str) -> Iterator[None]:
-    """Turn what botocore raises into ConditionFailed, Permanent or Retryable.
+    """Turn what botocore raises into ConditionFailed, TransactionRefused, TransactionConflict, Permanent or Retryable.
 
     Parameters: call, the service and operation, for the error's text.
     """
@@ -67,6 +95,18 @@ def translated_errors(call: str) -> Iterator[None]:
         code = error.response["Error"]["Code"]
         if code == "ConditionalCheckFailedException":
             raise ConditionFailed(call, error.response.get("Item", {})) from error
+        reasons = error.response.get("CancellationReasons", [])
+        codes = {code, *(reason["Code"] for reason in reasons)}
+        if code == "TransactionCanceledException" and "ConditionalCheckFailed" in codes:
+            raise TransactionRefused(
+                call,
+                tuple(
+                    CancellationReason(reason["Code"] == "ConditionalCheckFailed", reason.get("Item", {}))
+                    for reason in reasons
+                ),
+            ) from error
+        if codes & _CONFLICTS:
+            raise TransactionConflict(f"{call}: {code}") from error
         kind = Permanent if code in _PERMANENT else Retryable
         raise kind(f"{call}: {code}") from error
     except (BotoCoreError, ResponseParserError) as error:

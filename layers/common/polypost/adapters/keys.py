@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from polypost.addresses import normalised
+from polypost.date_time_offset import DateTimeOffset
+from polypost.models.contacts import Claim, feed_position
 from polypost.models.delivery import EventList
 
 Key = dict[str, str]
@@ -46,6 +48,50 @@ def credential(keyid: str) -> Key:
 def credentials_of(space_id: str) -> str:
     """The partition of the Directory index that lists a space's credentials."""
     return _join("KEYS", space_id)
+
+
+# --- Contacts ---------------------------------------------------------------------------------------------------------
+
+
+def contact(space_id: str, contact_id: int) -> Key:
+    """A contact's own item; its permission history shares the partition."""
+    return {"PK": _join("CONTACT", space_id, str(contact_id)), "SK": "CONTACT"}
+
+
+def permission_change(space_id: str, contact_id: int, change: str) -> Key:
+    """One entry of a contact's permission history; the prefix that finds them all is of the change ""."""
+    return {"PK": contact(space_id, contact_id)["PK"], "SK": f"PERMISSION#{change}"}
+
+
+def guard(space_id: str, address_key: bytes, claim: Claim) -> Key:
+    """The item that keeps a claim for one contact. What is claimed is a person's own, so the key has its HMAC."""
+    digest = _fingerprint(address_key, _join(claim.kind, *claim.parts))
+    return guard_of(_join("GUARD", space_id, claim.kind, digest))
+
+
+def guard_of(partition: str) -> Key:
+    """The guard that is alone in a partition."""
+    return {"PK": partition, "SK": "GUARD"}
+
+
+def suppression(space_id: str, recipient_hash: str) -> Key:
+    """What keeps mail from an address, by its HMAC."""
+    return {"PK": _join("SUPPRESSION", space_id, recipient_hash), "SK": "SUPPRESSION"}
+
+
+def store(space_id: str, store_id: int) -> Key:
+    """A store; all of a space's share the partition, in the order of their ids."""
+    return {"PK": _join("STORES", space_id), "SK": f"STORE#{store_id:010}"}
+
+
+def change(space_id: str, place: str) -> Key:
+    """One entry of the feed of changes; all of a space's share the partition, in the order of their places."""
+    return {"PK": _join("CHANGES", space_id), "SK": place}
+
+
+def change_place(moment: DateTimeOffset, contact_id: int, unique: str) -> str:
+    """A change's place in the feed: its moment, and what tells apart two changes at once."""
+    return f"{feed_position(moment)}#{contact_id}#{unique}"
 
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
@@ -109,7 +155,11 @@ def event_order_bounds(start: datetime | None, end: datetime | None) -> tuple[st
 
 def address_hash(address_key: bytes, address: str) -> str:
     """128 bits of HMAC-SHA-256 over an address's normalised form, base64url."""
-    digest = hmac.digest(address_key, normalised(address).encode(), "sha256")
+    return _fingerprint(address_key, normalised(address))
+
+
+def _fingerprint(key: bytes, text: str) -> str:
+    digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
     return urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
 

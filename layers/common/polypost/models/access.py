@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from polypost.models.contacts import UniquenessRules
+
 #: A space is the first label of a host, so its id is a DNS label (RFC 1123).
 SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -16,6 +18,8 @@ class Scope(StrEnum):
     MAIL_SEND = "mail:send"
     EVENTS_READ = "events:read"
     DOMAINS_READ = "domains:read"
+    CONTACTS_READ = "contacts:read"
+    CONTACTS_WRITE = "contacts:write"
 
 
 class Space(BaseModel):
@@ -26,6 +30,7 @@ class Space(BaseModel):
     id: str = Field(pattern=f"^{SPACE_ID.pattern}$")
     created_at: datetime
     description: str = ""
+    uniqueness: UniquenessRules = UniquenessRules()
 
 
 class SenderDomain(BaseModel):

@@ -1,0 +1,23 @@
+"""PUT …/{id}/external-ids/{system}/{externalId}: let a contact be found by an id of another system."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.update_contact import attach_external_id
+
+
+@endpoint(contacts, Scope.CONTACTS_WRITE)
+def handler(request: Request, caller: Caller) -> Response:
+    """Attach the id to the contact of the path."""
+    contact = attach_external_id(
+        contacts.decode_id(request),
+        contacts.decode_external_id(request),
+        caller.space,
+        caller.keyid,
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+    )
+    return contacts.encode_contact(request, contact)

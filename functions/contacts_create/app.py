@@ -1,0 +1,25 @@
+"""POST /api/v1/Contacts: create a contact."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.create_contact import create_contact
+
+
+@endpoint(contacts, Scope.CONTACTS_WRITE)
+def handler(request: Request, caller: Caller) -> Response:
+    """Create the contact that the request describes."""
+    registration, profile = contacts.decode_create(request)
+    contact = create_contact(
+        registration,
+        profile,
+        caller.space,
+        caller.keyid,
+        request.attempt,
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+    )
+    return contacts.encode_created(request, contact)

@@ -1,0 +1,16 @@
+"""DELETE /api/v1/Contacts/{id}: delete a contact."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.delete_contact import delete_contact
+
+
+@endpoint(contacts, Scope.CONTACTS_WRITE)
+def handler(request: Request, caller: Caller) -> Response:
+    """Delete the contact of the path."""
+    delete_contact(contacts.decode_id(request), caller.space, contacts=runtime.contacts())
+    return contacts.encode_nothing()

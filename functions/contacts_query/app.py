@@ -1,0 +1,21 @@
+"""GET /api/v1/Contacts: find one contact, or list all in the order of their last change."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.find_contact import find_contact
+from polypost.usecases.list_changes import list_changes
+
+
+@endpoint(contacts, Scope.CONTACTS_READ)
+def handler(request: Request, caller: Caller) -> Response:
+    """Answer with the contact, or the part of the list, that the query asks for."""
+    query = contacts.decode_query(request)
+    if isinstance(query, contacts.ChangesQuery):
+        page = list_changes(query.position, query.limit, caller.space, contacts=runtime.contacts())
+        return contacts.encode_changes(request, query, page)
+    contact = find_contact(query, caller.space, access=runtime.access(), contacts=runtime.contacts())
+    return contacts.encode_contact(request, contact)

@@ -1,0 +1,16 @@
+"""GET /api/v1/Contacts/{id}: read a contact."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.find_contact import contact_by_id
+
+
+@endpoint(contacts, Scope.CONTACTS_READ)
+def handler(request: Request, caller: Caller) -> Response:
+    """Answer with the contact of the path."""
+    contact = contact_by_id(contacts.decode_id(request), caller.space, contacts=runtime.contacts())
+    return contacts.encode_contact(request, contact)

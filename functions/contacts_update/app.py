@@ -1,0 +1,26 @@
+"""PUT /api/v1/Contacts/{id}: change a contact that nobody else has changed meanwhile."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.update_contact import update_contact
+
+
+@endpoint(contacts, Scope.CONTACTS_WRITE)
+def handler(request: Request, caller: Caller) -> Response:
+    """Give the contact of the path another profile."""
+    contact_id = contacts.decode_id(request)
+    version, change = contacts.decode_update(request)
+    contact = update_contact(
+        contact_id,
+        version,
+        change,
+        caller.space,
+        caller.keyid,
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+    )
+    return contacts.encode_contact(request, contact)

@@ -1,0 +1,15 @@
+"""GET /api/v1/Stores: list the stores."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.stores import list_stores
+
+
+@endpoint(contacts, Scope.CONTACTS_READ)
+def handler(request: Request, caller: Caller) -> Response:
+    """Answer with all stores of the space."""
+    return contacts.encode_stores(request, list_stores(caller.space, contacts=runtime.contacts()))
