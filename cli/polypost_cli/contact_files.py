@@ -162,7 +162,7 @@ def _candidates(rows: Iterable[_Row], columns: Sequence[str], space: str, access
             problems = (message for messages in error.problems.values() for message in messages)
             yield _Candidate(row, None, " ".join(problems), frozenset())
         else:
-            yield _Candidate(row, wanted, "", frozenset(claims_of(wanted[1], access.uniqueness_rules(space))))
+            yield _Candidate(row, wanted, "", frozenset(claims_of(wanted[1], access.settings(space))))
 
 
 def _batches(candidates: Iterable[_Candidate]) -> Iterator[list[_Candidate]]:

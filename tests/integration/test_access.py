@@ -12,8 +12,7 @@ from polypost import auth, runtime
 from polypost.adapters import access_table
 from polypost.adapters.dynamodb import to_item
 from polypost.errors import Permanent, Unauthenticated
-from polypost.models.access import Scope, Space
-from polypost.models.contacts import UniquenessRules
+from polypost.models.access import Scope, Space, SpaceSettings
 from polypost.settings import setting
 from support.lambda_events import http_event
 from support.template_engine import Engine
@@ -292,7 +291,7 @@ def test_spaces_are_listed_and_described(api: Api) -> None:
         id=api.space,
         created_at=CREATED_AT,
         description="changed",
-        uniqueness=UniquenessRules(names=False, phone_with_country_code=True),
+        settings=SpaceSettings(unique_names=False, phone_with_country_code=True),
     )
     access.change_space(changed)
     assert access.space(api.space) == changed

@@ -12,6 +12,7 @@ from polypost.adapters import contacts_table, keys
 from polypost.adapters.clients import TransactionConflict
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict, NotFound
+from polypost.models.access import SpaceSettings
 from polypost.models.contacts import Contact, ContactConflict, ExternalId, Profile, Store
 from polypost.usecases.update_contact import attach_external_id
 from support.contacts import SPACE, ContactsOfASpace, new_attempt
@@ -207,8 +208,8 @@ def test_a_rule_that_changed_strands_no_guard(contacts: ContactsOfASpace) -> Non
     contact = contacts.create(email="ann@example.com", phone="1", first_name="Ann", last_name="Lee")
     space = contacts.access.space(SPACE)
     assert space is not None
-    rules = replace(space.uniqueness, names=False, phone_with_country_code=True)
-    contacts.access.change_space(space.model_copy(update={"uniqueness": rules}))
+    settings = SpaceSettings(unique_names=False, phone_with_country_code=True)
+    contacts.access.change_space(space.model_copy(update={"settings": settings}))
     later = ContactsOfASpace(contacts.engine)
     contact = later.update(contact, replace(contact.profile, first_name="Anna"))
     (stored,) = later.check()

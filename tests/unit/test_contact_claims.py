@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.models.contacts import Claim, ClaimKind, ExternalId, Profile, UniquenessRules, claims_of
+from polypost.models.access import SpaceSettings
+from polypost.models.contacts import Claim, ClaimKind, ExternalId, Profile, claims_of
 
-RULES = UniquenessRules()
+SETTINGS = SpaceSettings()
 
 
-def claims(rules: UniquenessRules = RULES, **members: Any) -> list[Claim]:
-    return list(claims_of(Profile(**members), rules))
+def claims(settings: SpaceSettings = SETTINGS, **members: Any) -> list[Claim]:
+    return list(claims_of(Profile(**members), settings))
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,11 @@ def test_a_blank_value_claims_nothing(members: dict[str, Any]) -> None:
 
 
 def test_a_space_can_switch_the_name_rule_off() -> None:
-    assert claims(UniquenessRules(names=False), first_name="Ann", last_name="Lee") == []
+    assert claims(SpaceSettings(unique_names=False), first_name="Ann", last_name="Lee") == []
 
 
 def test_a_space_can_tell_phones_apart_by_their_country() -> None:
-    wide = UniquenessRules(phone_with_country_code=True)
+    wide = SpaceSettings(phone_with_country_code=True)
     denmark = claims(wide, phone="12345678", phone_country_code="+45")
     assert denmark == claims(wide, phone="12345678", phone_country_code="0045")
     assert denmark != claims(wide, phone="12345678", phone_country_code="46")

@@ -1,9 +1,9 @@
 """`polypost spaces`: tenants."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -12,7 +12,17 @@ from polypost.models.access import Space
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
-_SWITCH = click.Choice(["on", "off"])
+
+def _switch(option: str, help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that is on or off, or not given."""
+    read = {"on": True, "off": False}
+    return click.option(
+        option, type=click.Choice([*read]), callback=lambda ctx, param, value: read.get(value), help=help_text
+    )
+
+
+def _shown(value: object) -> object:
+    return ("off", "on")[value] if isinstance(value, bool) else value
 
 
 @click.group()
@@ -83,8 +93,7 @@ def show(target: Target, space: str, as_json: bool) -> None:
                 ("space", found.id),
                 ("created", f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC"),
                 ("description", found.description or None),
-                ("unique names", "on" if found.uniqueness.names else "off"),
-                ("phone with country code", "on" if found.uniqueness.phone_with_country_code else "off"),
+                *((name.replace("_", " "), _shown(value)) for name, value in found.settings),
                 ("keys", ", ".join(key.keyid for key in keys) or "none"),
                 ("sender domains", ", ".join(domain.domain for domain in domains if domain.verified) or "none"),
                 ("not verified yet", ", ".join(domain.domain for domain in domains if not domain.verified) or None),
@@ -95,34 +104,25 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @spaces.command("set")
 @click.argument("space")
 @click.option("--description", callback=short_text, help="What the space is for.")
-@click.option("--unique-names", type=_SWITCH, help="Whether two contacts may not have the same first and last name.")
-@click.option(
-    "--phone-with-country-code", type=_SWITCH, help="Whether two contacts may share a Phone in different countries."
-)
+@_switch("--unique-names", "Whether no two contacts may have the same first and last name.")
+@_switch("--phone-with-country-code", "Whether two contacts may have the same Phone in different countries.")
 @as_json
 @on_a_stack
-def set_space(
-    target: Target,
-    space: str,
-    description: str | None,
-    unique_names: str | None,
-    phone_with_country_code: str | None,
-    as_json: bool,
-) -> None:
+def set_space(target: Target, space: str, description: str | None, as_json: bool, **settings: Any) -> None:
     """Change the settings of SPACE; warm functions take up to a minute to see it.
 
     A rule holds for contacts that are created or changed from then on.
     """
     found = existing(target, space)
-    rules = found.uniqueness
-    if unique_names is not None:
-        rules = replace(rules, names=unique_names == "on")
-    if phone_with_country_code is not None:
-        rules = replace(rules, phone_with_country_code=phone_with_country_code == "on")
-    new_description = found.description if description is None else description
-    changed = found.model_copy(update={"description": new_description, "uniqueness": rules})
-    if changed == found:
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given and description is None:
         raise click.UsageError("say what to change; --help lists the settings")
+    changed = found.model_copy(
+        update={
+            "description": found.description if description is None else description,
+            "settings": found.settings.model_copy(update=given),
+        }
+    )
     target.access.change_space(changed)
     tell(f"Changed the space {space}.", changed.model_dump(mode="json"), as_json=as_json)
 

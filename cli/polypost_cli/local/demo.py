@@ -67,7 +67,7 @@ def seed(outputs: Mapping[str, str]) -> None:
         last_modified=DateTimeOffset.now(),
         version=b"",
     )
-    claims = list(claims_of(profile, access.uniqueness_rules(SPACE)))
+    claims = list(claims_of(profile, access.settings(SPACE)))
     contacts.create(SPACE, contact, claims, creation=SPACE, changed_by=KEYID)
 
 

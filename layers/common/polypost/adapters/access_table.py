@@ -10,8 +10,7 @@ from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.errors import Permanent
-from polypost.models.access import Credential, SenderDomain, Space
-from polypost.models.contacts import UniquenessRules
+from polypost.models.access import Credential, SenderDomain, Space, SpaceSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,10 +72,10 @@ class AccessTable:
         item = self._get(keys.space(space_id))
         return item is not None and "deletedAt" not in item
 
-    def uniqueness_rules(self, space_id: str) -> UniquenessRules:
-        """Which contacts of a space are the same; a change of it is seen within CACHE_SECONDS."""
+    def settings(self, space_id: str) -> SpaceSettings:
+        """A space's settings; a change of them is seen within CACHE_SECONDS."""
         item = self._get(keys.space(space_id)) or {}
-        return _uniqueness_rules(item)
+        return SpaceSettings.model_validate(item.get("settings", {}))
 
     def credential(self, keyid: str) -> Credential | None:
         """A credential by its public half."""
@@ -122,6 +121,7 @@ class AccessTable:
                 "space": space.id,
                 "createdAt": space.created_at.isoformat(),
                 "description": space.description,
+                "settings": space.settings.model_dump(mode="json"),
             }
         )
 
@@ -139,19 +139,15 @@ class AccessTable:
         return _space(item) if item and "deletedAt" not in item else None
 
     def change_space(self, space: Space) -> None:
-        """Store a space's settings; warm functions see them within CACHE_SECONDS."""
+        """Store a space's description and settings; warm functions see them within CACHE_SECONDS."""
         with translated_errors("dynamodb.UpdateItem"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item(keys.space(space.id)),
-                UpdateExpression="SET description = :description, uniqueNames = :names, phoneWithCountryCode = :phone",
+                UpdateExpression="SET description = :description, settings = :settings",
                 ConditionExpression="attribute_exists(PK) AND attribute_not_exists(deletedAt)",
                 ExpressionAttributeValues=to_item(
-                    {
-                        ":description": space.description,
-                        ":names": space.uniqueness.names,
-                        ":phone": space.uniqueness.phone_with_country_code,
-                    }
+                    {":description": space.description, ":settings": space.settings.model_dump(mode="json")}
                 ),
             )
 
@@ -219,15 +215,7 @@ def _space(item: dict[str, Any]) -> Space:
         id=item["space"],
         created_at=datetime.fromisoformat(item["createdAt"]),
         description=item["description"],
-        uniqueness=_uniqueness_rules(item),
-    )
-
-
-def _uniqueness_rules(item: dict[str, Any]) -> UniquenessRules:
-    default = UniquenessRules()
-    return UniquenessRules(
-        names=item.get("uniqueNames", default.names),
-        phone_with_country_code=item.get("phoneWithCountryCode", default.phone_with_country_code),
+        settings=SpaceSettings.model_validate(item.get("settings", {})),
     )
 
 

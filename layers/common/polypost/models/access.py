@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polypost.models.contacts import UniquenessRules
-
 #: A space is the first label of a host, so its id is a DNS label (RFC 1123).
 SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -22,6 +20,20 @@ class Scope(StrEnum):
     CONTACTS_WRITE = "contacts:write"
 
 
+class SpaceSettings(BaseModel):
+    """What an operator sets for a space.
+
+    `unique_names`: no two contacts have the same first and last name. `phone_with_country_code`: two contacts may share
+    a Phone if their PhoneCountryCodes differ.
+    """
+
+    # What a newer release stored is no error to an older one.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    unique_names: bool = True
+    phone_with_country_code: bool = False
+
+
 class Space(BaseModel):
     """A tenant: its contacts, mail and credentials are its own."""
 
@@ -30,7 +42,7 @@ class Space(BaseModel):
     id: str = Field(pattern=f"^{SPACE_ID.pattern}$")
     created_at: datetime
     description: str = ""
-    uniqueness: UniquenessRules = UniquenessRules()
+    settings: SpaceSettings = SpaceSettings()
 
 
 class SenderDomain(BaseModel):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from polypost.addresses import normalised
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict
+from polypost.models.access import SpaceSettings
 
 #: The external ids that one contact may carry.
 MAX_EXTERNAL_IDS = 20
@@ -162,18 +163,6 @@ class ContactConflict(Conflict):
 # --- Uniqueness -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class UniquenessRules:
-    """Which contacts of one space are the same.
-
-    `names`: no two have the same first and last name. `phone_with_country_code`: two phones are the same only if their
-    country codes are too.
-    """
-
-    names: bool = True
-    phone_with_country_code: bool = False
-
-
 class ClaimKind(StrEnum):
     """What no two contacts of a space may share."""
 
@@ -191,7 +180,7 @@ class Claim:
     parts: tuple[str, ...]
 
 
-def claims_of(profile: Profile, rules: UniquenessRules) -> Iterator[Claim]:
+def claims_of(profile: Profile, settings: SpaceSettings) -> Iterator[Claim]:
     """What a contact with this profile has to itself.
 
     Source: contacts-create: "If contact with same Name or same Phone number exists then HTTP 409 will be returned";
@@ -199,10 +188,10 @@ def claims_of(profile: Profile, rules: UniquenessRules) -> Iterator[Claim]:
     """
     if email := email_claim(profile.email or ""):
         yield email
-    if phone := phone_claim(profile.phone or "", profile.phone_country_code or "", rules):
+    if phone := phone_claim(profile.phone or "", profile.phone_country_code or "", settings):
         yield phone
     first, last = _folded(profile.first_name or ""), _folded(profile.last_name or "")
-    if rules.names and first and last:
+    if settings.unique_names and first and last:
         yield Claim(ClaimKind.NAME, (first, last))
     for external_id in profile.external_ids:
         yield external_id_claim(external_id)
@@ -213,13 +202,13 @@ def email_claim(email: str) -> Claim | None:
     return Claim(ClaimKind.EMAIL, (normalised(email),)) if email.strip() else None
 
 
-def phone_claim(phone: str, country_code: str, rules: UniquenessRules) -> Claim | None:
+def phone_claim(phone: str, country_code: str, settings: SpaceSettings) -> Claim | None:
     """The claim on a phone number: its digits, and those of the country code if the space says so; None without any."""
     digits = _digits(phone)
     if not digits:
         return None
     # "+45" and "0045" are one country.
-    country = (_digits(country_code).lstrip("0"),) if rules.phone_with_country_code else ()
+    country = (_digits(country_code).lstrip("0"),) if settings.phone_with_country_code else ()
     return Claim(ClaimKind.PHONE, (*country, digits))
 
 

@@ -6,13 +6,13 @@ from polypost.attempts import Attempt
 from polypost.contact_secrets import new_secret
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict
+from polypost.models.access import SpaceSettings
 from polypost.models.contacts import (
     Claim,
     ClaimKind,
     Contact,
     Profile,
     Registration,
-    UniquenessRules,
     claims_of,
 )
 
@@ -39,18 +39,20 @@ def create_contact(
     Raises: Conflict, with a message that says which rule; Retryable.
     """
     require_store(profile.preferred_store_id, space, contacts)
-    rules = access.uniqueness_rules(space)
+    settings = access.settings(space)
     creation = attempt.derive("contact", 16).hex()
     for number in range(_ID_TRIES):
         contact_id = random_id(attempt, f"contact id {number}")
         secret = new_secret(contact_id, access.address_key())
         contact = Contact(contact_id, secret, registration, profile, last_modified=_UNSTAMPED, version=b"")
         try:
-            row = contacts.create(space, contact, list(claims_of(profile, rules)), creation=creation, changed_by=keyid)
+            row = contacts.create(
+                space, contact, list(claims_of(profile, settings)), creation=creation, changed_by=keyid
+            )
         except IdTaken:
             continue
         except ClaimHeld as held:
-            raise Conflict(conflict_message(held.claim, rules)) from held
+            raise Conflict(conflict_message(held.claim, settings)) from held
         return row.contact
     raise Conflict("No free Id was found for the contact.")
 
@@ -73,12 +75,12 @@ def require_store(store_id: int | None, space: str, contacts: ContactsTable) -> 
         raise Conflict(f"PreferredStoreId: no store with the Id {store_id} exists.")
 
 
-def conflict_message(claim: Claim, rules: UniquenessRules) -> str:
+def conflict_message(claim: Claim, settings: SpaceSettings) -> str:
     """Which rule a claim that another contact holds stands for, in words."""
     match claim.kind:
         case ClaimKind.EMAIL:
             return "Email: another contact with the same Email exists."
-        case ClaimKind.PHONE if rules.phone_with_country_code:
+        case ClaimKind.PHONE if settings.phone_with_country_code:
             return "Phone: another contact with the same PhoneCountryCode and Phone exists."
         case ClaimKind.PHONE:
             return "Phone: another contact with the same Phone exists."

@@ -59,7 +59,7 @@ def find_contact(lookup: Lookup, space: str, *, access: AccessTable, contacts: C
         case EmailLookup(email):
             row = _holder(email_claim(email), space, contacts)
         case PhoneLookup(phone, country_code):
-            row = _holder(phone_claim(phone, country_code, access.uniqueness_rules(space)), space, contacts)
+            row = _holder(phone_claim(phone, country_code, access.settings(space)), space, contacts)
         case ExternalId():
             row = _holder(external_id_claim(lookup), space, contacts)
     if row is None:

@@ -125,12 +125,12 @@ def _change_external_ids(
 def _write(
     row: ContactRow, profile: Profile, space: str, keyid: str, access: AccessTable, contacts: ContactsTable
 ) -> Contact:
-    rules = access.uniqueness_rules(space)
-    claims = list(claims_of(profile, rules))
+    settings = access.settings(space)
+    claims = list(claims_of(profile, settings))
     try:
         return contacts.update(space, row, profile, claims, changed_by=keyid).contact
     except ClaimHeld as held:
-        raise ContactConflict(conflict_message(held.claim, rules), row.contact) from held
+        raise ContactConflict(conflict_message(held.claim, settings), row.contact) from held
 
 
 def _stale(latest: Contact) -> ContactConflict:
