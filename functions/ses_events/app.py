@@ -12,7 +12,7 @@ from polypost.usecases.record_ses_notification import record_ses_notification
 @sqs_batch
 def from_queue(body: str) -> None:
     """Record the notification of one SQS message."""
-    record_ses_notification(unwrap(body), logs=runtime.logs())
+    record_ses_notification(unwrap(body), logs=runtime.logs(), suppressions=runtime.suppressions())
 
 
 def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
@@ -22,5 +22,6 @@ def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     # SNS invokes with one record; an error makes Lambda invoke again, and at last hand the event to the function's
     # on-failure destination, which whoever subscribes the function itself has to give it.
     for record in event["Records"]:
-        record_ses_notification(record["Sns"]["Message"], logs=runtime.logs())
+        text = record["Sns"]["Message"]
+        record_ses_notification(text, logs=runtime.logs(), suppressions=runtime.suppressions())
     return {}

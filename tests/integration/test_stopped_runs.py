@@ -10,6 +10,7 @@ import pytest
 from polypost import runtime
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.logs_table import Claimed, LogsTable
+from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Permanent
 from polypost.models.access import Credential, Scope, Space
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
@@ -33,6 +34,7 @@ class Delivery:
         engine.calls.clear()
         self._engine = engine
         self._logs = LogsTable(dynamodb.client, dynamodb.tables["LogsTable"], lambda: b"key")
+        self._suppressions = Suppressions(dynamodb.client, dynamodb.tables["ContactsTable"], lambda: b"key")
         mail = Mail(
             sender=Mailbox(address=sender), recipient=Mailbox(address=TO), bcc=BCC, subject="Hello", text="World"
         )
@@ -41,7 +43,9 @@ class Delivery:
         )
 
     def run(self) -> None:
-        deliver_mail.deliver_mail(self._queued, logs=self._logs, mailer=runtime.mailer())
+        deliver_mail.deliver_mail(
+            self._queued, logs=self._logs, mailer=runtime.mailer(), suppressions=self._suppressions
+        )
 
     def run_at_once(self) -> None:
         """The queue's next try, before any lease has ended."""

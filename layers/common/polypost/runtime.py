@@ -9,6 +9,7 @@ from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
+from polypost.adapters.suppressions import Suppressions
 from polypost.settings import setting
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def idempotency() -> "IdempotencyTable":
     from polypost.adapters.idempotency_table import IdempotencyTable
 
     return IdempotencyTable(_dynamodb(), setting("IDEMPOTENCY_TABLE"))
+
+
+@cache
+def suppressions() -> Suppressions:
+    """What the Contacts table holds of addresses."""
+    return Suppressions(_dynamodb(), setting("CONTACTS_TABLE"), access().address_key)
 
 
 @cache

@@ -218,7 +218,8 @@ class ContactsTable:
     def delete(self, space: str, old: ContactRow) -> None:
         """Delete a contact with its guards, if it still is as it was read.
 
-        A limit that the contact had set stays as a suppression of its address, by the same transaction.
+        By the same transaction, a limit that the contact had set stays as a suppression of its address, and the address
+        is marked as erased.
 
         Raises: Changed; Retryable.
         """
@@ -228,7 +229,7 @@ class ContactsTable:
             condition = self._if("version = :version", {":version": contact.version})
             members = [_Write({"Delete": self._key(keys.contact(space, contact.id)) | condition}, _changed)]
             members += [self._delete_guard(guard, contact.id) for guard in old.guards]
-            members += self._suppress_limited(space, contact.profile, change.moment)
+            members += self._leave_standing(space, contact.profile, change.moment)
             return None, [*members, self._delete_place(space, old.place)]
 
         self._commit(space, contact.id, contact.last_modified, writes, deleted=True)
@@ -510,23 +511,22 @@ class ContactsTable:
         with translated_errors("dynamodb.Query"):
             return [from_item(item) for page in pages for item in page["Items"]]
 
-    def _suppress_limited(self, space: str, profile: Profile, now: DateTimeOffset) -> Iterator[_Write]:
-        limits = _limits(profile)
-        until = profile.limit_mails_temporarily_until
-        if until is not None and until.ticks <= now.ticks:
-            limits.pop("limitMailsTemporarilyUntil", None)
+    def _leave_standing(self, space: str, profile: Profile, now: DateTimeOffset) -> Iterator[_Write]:
         claim = email_claim(profile.email or "")
-        if not limits or claim is None:
+        if claim is None:
             return
+        left = _limits(profile) | {"erasedAt": keys.instant(now.to_utc())}
+        until = profile.limit_mails_temporarily_until
+        if until is not None and until <= now:
+            del left["limitMailsTemporarilyUntil"]
         recipient_hash = keys.address_hash(self._address_key(), claim.parts[0])
-        names = {f"#{name}": name for name in limits}
         yield _Write(
             {
                 "Update": self._key(keys.suppression(space, recipient_hash))
                 | {
-                    "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in limits),
-                    "ExpressionAttributeNames": names,
-                    "ExpressionAttributeValues": to_item({f":{name}": value for name, value in limits.items()}),
+                    "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in left),
+                    "ExpressionAttributeNames": {f"#{name}": name for name in left},
+                    "ExpressionAttributeValues": to_item({f":{name}": value for name, value in left.items()}),
                 }
             }
         )

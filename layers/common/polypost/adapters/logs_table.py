@@ -1,13 +1,13 @@
 """The Logs table: messages, and what became of them."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import ConditionFailed, translated_errors
+from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.models.delivery import (
     LIST_OF_KIND,
@@ -24,13 +24,17 @@ from polypost.models.mail import QueuedMail
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import PutTypeDef, QueryInputTypeDef, TransactWriteItemTypeDef
 
 #: DynamoDB reads at most 1 MB per call whatever the limit is; a limit of this size keeps one call well below it.
 _ROWS_PER_CALL = 1000
 
 #: A page of 2000 rows stays below Lambda's limit of 6 MB for an answer.
 _LONGEST_ERROR_TEXT = 1000
+
+
+#: The attributes of which a message has one when there is nothing more to do for it.
+_SETTLED = frozenset({"sesMessageId", "failure", "suppression"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The message was sent or refused earlier."""
+    """The message was sent, refused or suppressed earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,13 @@ class LogsTable:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def claim(
-        self, queued: QueuedMail, now: datetime, lease: timedelta, expired: datetime | None = None
+        self,
+        queued: QueuedMail,
+        now: datetime,
+        lease: timedelta,
+        expired: datetime | None = None,
+        *,
+        anonymous: bool = False,
     ) -> Claimed | Settled | Leased:
         """Make a message this run's to send, for the length of the lease.
 
@@ -74,26 +84,29 @@ class LogsTable:
         `expired`, it takes over from the lease that ended at exactly that moment instead, so that of two runs that saw
         the same dead lease one alone goes on.
 
-        Parameters: expired, the end of the lease to take over.
+        Parameters: expired, the end of the lease to take over; anonymous, to record nothing of whom the mail is for.
         """
         mail = queued.mail
-        address_hash = keys.address_hash(self._address_key(), mail.recipient.address)
         row = {
             "space": queued.space,
             "sourceSystem": mail.source_system,
             "campaignId": mail.campaign_id,
             "sender": mail.sender.address,
-            "recipient": mail.recipient.address,
-            "bcc": mail.bcc,
-            "subject": mail.subject,
             "acceptedAt": keys.instant(queued.accepted_at),
-            "person": keys.person(queued.space, address_hash),
-            "personOrder": keys.instant(queued.accepted_at),
             "leaseUntil": keys.instant(now + lease),
             "claim": secrets.token_hex(8),
         }
-        free = "attribute_not_exists(sesMessageId) AND attribute_not_exists(failure) AND "
-        free += "leaseUntil = :expired" if expired else "attribute_not_exists(leaseUntil)"
+        if not anonymous:
+            address_hash = keys.address_hash(self._address_key(), mail.recipient.address)
+            row |= {
+                "recipient": mail.recipient.address,
+                "bcc": mail.bcc,
+                "subject": mail.subject,
+                "person": keys.person(queued.space, address_hash),
+                "personOrder": keys.instant(queued.accepted_at),
+            }
+        free = " AND ".join(f"attribute_not_exists({name})" for name in sorted(_SETTLED))
+        free += " AND leaseUntil = :expired" if expired else " AND attribute_not_exists(leaseUntil)"
         try:
             self._update(
                 queued.message_id,
@@ -106,7 +119,7 @@ class LogsTable:
             if standing.get("claim") == row["claim"]:
                 # An answer was lost, and the client's retry met its own first write.
                 return Claimed(now + lease)
-            if "sesMessageId" in standing or "failure" in standing:
+            if not _SETTLED.isdisjoint(standing):
                 return Settled()
             if "leaseUntil" not in standing:
                 # Released between the two runs' looks at it.
@@ -126,16 +139,28 @@ class LogsTable:
             remove=("leaseUntil", "claim"),
         )
 
-    def record_refused(self, events: list[DeliveryEvent], reason: str) -> None:
+    def record_refused(self, events: list[DeliveryEvent], reason: str, *, erased: Collection[str] = ()) -> None:
         """Record that SES refused a message, with the events that list it, all or nothing.
 
-        Parameters: events, one per recipient, of one message.
+        Parameters: events, one per recipient, of one message; erased, the addresses to leave out.
         """
+        self._record_unsent(events, {"failure": reason}, erased)
+
+    def record_suppressed(self, events: list[DeliveryEvent], reason: str, *, erased: Collection[str] = ()) -> None:
+        """Record that a message was not sent for its recipient's sake, with the event that lists it, all or nothing.
+
+        Parameters: as those of `record_refused`.
+        """
+        self._record_unsent(events, {"suppression": reason}, erased)
+
+    def _record_unsent(self, events: list[DeliveryEvent], outcome: dict[str, str], erased: Collection[str]) -> None:
         message_id = events[0].message.message_id
         writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._update_input(message_id, set_values={"failure": reason}, remove=("leaseUntil", "claim"))}
+            {"Update": self._update_input(message_id, set_values=outcome, remove=("leaseUntil", "claim"))}
         ]
-        writes += [{"Put": {"TableName": self._table, "Item": to_item(self._event_item(event))}} for event in events]
+        for event in events:
+            item = self._event_item(event, anonymous=event.fact.recipient in erased)
+            writes.append({"Put": {"TableName": self._table, "Item": to_item(item)}})
         with translated_errors("dynamodb.TransactWriteItems"):
             self._client.transact_write_items(TransactItems=writes)
 
@@ -208,16 +233,31 @@ class LogsTable:
 
     # --- events -------------------------------------------------------------------------------------------------------
 
-    def put_event(self, event: DeliveryEvent) -> bool:
-        """Store an event, if it is not there; whether it was new."""
+    def put_event(
+        self,
+        event: DeliveryEvent,
+        *,
+        anonymous: bool = False,
+        suppression: "TransactWriteItemTypeDef | None" = None,
+    ) -> bool:
+        """Store an event, if it is not there; whether it was new.
+
+        Parameters: anonymous, to record nothing of whom it is about; suppression, what the event writes besides, which
+        is there if the event is.
+        """
+        put: PutTypeDef = {
+            "TableName": self._table,
+            "Item": to_item(self._event_item(event, anonymous=anonymous)),
+            "ConditionExpression": "attribute_not_exists(PK)",
+        }
         try:
-            with translated_errors("dynamodb.PutItem"):
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=to_item(self._event_item(event)),
-                    ConditionExpression="attribute_not_exists(PK)",
-                )
-        except ConditionFailed:
+            if suppression is None:
+                with translated_errors("dynamodb.PutItem"):
+                    self._client.put_item(**put)
+            else:
+                with translated_errors("dynamodb.TransactWriteItems"):
+                    self._client.transact_write_items(TransactItems=[{"Put": put}, suppression])
+        except (ConditionFailed, TransactionRefused):
             return False
         return True
 
@@ -289,7 +329,7 @@ class LogsTable:
         with translated_errors("dynamodb.Query"):
             return self._client.query(**query, **options)
 
-    def _event_item(self, event: DeliveryEvent) -> dict[str, Any]:
+    def _event_item(self, event: DeliveryEvent, *, anonymous: bool = False) -> dict[str, Any]:
         message, fact = event.message, event.fact
         address_hash = keys.address_hash(self._address_key(), fact.recipient)
         item = keys.event(message.message_id, fact.kind, address_hash, fact.fact_id) | {
@@ -298,12 +338,13 @@ class LogsTable:
             "space": message.space,
             "sourceSystem": message.source_system,
             "campaignId": message.campaign_id,
-            "recipient": fact.recipient,
+            "recipient": "" if anonymous else fact.recipient,
             "occurredAt": keys.instant(fact.occurred_at),
             "factId": fact.fact_id,
             "type": fact.type,
             "errorCode": fact.error_code,
-            "errorText": fact.error_text and fact.error_text[:_LONGEST_ERROR_TEXT],
+            # Servers repeat the address in it.
+            "errorText": None if anonymous else fact.error_text and fact.error_text[:_LONGEST_ERROR_TEXT],
             "sesType": fact.ses_type,
             "sesId": fact.ses_message_id,
         }
@@ -311,7 +352,7 @@ class LogsTable:
         if listed_in is not None:
             item |= keys.event_list(message.space, listed_in, message.source_system, message.campaign_id)
             item["eventOrder"] = keys.event_order(fact.occurred_at, message.message_id, address_hash)
-        if fact.kind is not EventKind.SEND:
+        if fact.kind is not EventKind.SEND and not anonymous:
             # The message's own row stands for its sending.
             item["person"] = keys.person(message.space, address_hash)
             item["personOrder"] = keys.instant(fact.occurred_at)
@@ -335,12 +376,13 @@ def _message_record(row: Mapping[str, Any]) -> MessageRecord:
         ref=_message_ref(row),
         accepted_at=datetime.fromisoformat(row["acceptedAt"]),
         sender=row["sender"],
-        recipient=row["recipient"],
-        subject=row["subject"],
+        recipient=row.get("recipient", ""),
+        subject=row.get("subject", ""),
         bcc=row.get("bcc"),
         sent_at=moment("sentAt"),
         ses_message_id=row.get("sesMessageId"),
         failure=row.get("failure"),
+        suppression=row.get("suppression"),
         lease_until=moment("leaseUntil"),
     )
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What happened. SES's event types, and the auto-reply that SES reports as a bounce."""
+    """What happened: SES's event types, the auto-reply that SES reports as a bounce, and our own suppression."""
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     COMPLAINT = "complaint"
     NOT_SPAM = "not-spam"
     REJECT = "reject"
+    SUPPRESSED = "suppressed"
     RENDERING_FAILURE = "rendering-failure"
     SUBSCRIPTION = "subscription"
     OPEN = "open"
@@ -37,10 +38,12 @@ class EventList(StrEnum):
     COMPLAINTS = "complaints"
 
 
-#: A mail that SES refused never arrives either, so it stands among the bounces, without a type.
+#: A mail that SES refused never arrives either, so it stands among the bounces, without a type; and so does one that
+#: was not sent to a suppressed address, as those stand there that SES itself suppresses.
 LIST_OF_KIND = {
     EventKind.BOUNCE: EventList.BOUNCES,
     EventKind.REJECT: EventList.BOUNCES,
+    EventKind.SUPPRESSED: EventList.BOUNCES,
     EventKind.COMPLAINT: EventList.COMPLAINTS,
 }
 
@@ -106,8 +109,9 @@ class EventPage:
 class MessageRecord:
     """What is recorded of a message once the worker has claimed it; its bodies are kept nowhere.
 
-    `sent_at` and `ses_message_id` are set once SES took it, `failure` once SES refused it, `lease_until` while a run
-    of the worker holds it.
+    `sent_at` and `ses_message_id` are set once SES took it, `failure` once SES refused it, `suppression` once it was
+    not sent for its recipient's sake, `lease_until` while a run of the worker holds it. Addresses and subject are empty
+    where the recipient was erased.
     """
 
     ref: MessageRef
@@ -119,6 +123,7 @@ class MessageRecord:
     sent_at: datetime | None = None
     ses_message_id: str | None = None
     failure: str | None = None
+    suppression: str | None = None
     lease_until: datetime | None = None
 
 
@@ -127,6 +132,7 @@ class MessageStatus(StrEnum):
 
     QUEUED = "queued"
     CLAIMED = "claimed"
+    SUPPRESSED = "suppressed"
     SENT = "sent"
     DELAYED = "delayed"
     DELIVERED = "delivered"
@@ -136,6 +142,7 @@ class MessageStatus(StrEnum):
 
 
 _STATUS_OF_KIND = {
+    EventKind.SUPPRESSED: MessageStatus.SUPPRESSED,
     EventKind.SEND: MessageStatus.SENT,
     EventKind.DELIVERY_DELAY: MessageStatus.DELAYED,
     EventKind.DELIVERY: MessageStatus.DELIVERED,

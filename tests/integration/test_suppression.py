@@ -1,0 +1,213 @@
+"""Who gets no more mail, and how the sender of a mail learns of it."""
+
+import itertools
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from polypost import runtime
+from polypost.adapters.mail_queue import decode
+from polypost.attempts import Attempt
+from polypost.date_time_offset import DateTimeOffset
+from polypost.models.contacts import Contact, Profile, Registration
+from polypost.models.delivery import MessageRef
+from polypost.models.suppression import AddressStanding
+from polypost.usecases.create_contact import create_contact
+from polypost.usecases.delete_contact import delete_contact
+from support.inxmail import send_body
+from support.ses import bounce_object, bounced, complaint_object, event, in_sns_envelope
+from support.template_engine import Engine
+
+from .conftest import Api
+
+TO = "max@example.net"
+SENT = "POST /v2/email/outbound-emails"
+
+
+def message(api: Api) -> MessageRef:
+    accepted = int(datetime(2026, 1, 2, tzinfo=UTC).timestamp()).to_bytes(4).hex()
+    return MessageRef(accepted + secrets.token_hex(8), api.space)
+
+
+def bounce(api: Api, **options: Any) -> str:
+    recipient = {name: options.pop(name) for name in ("status", "diagnostic") if name in options}
+    return in_sns_envelope(
+        event("Bounce", message(api), [TO], bounce=bounce_object(bounced(TO, **recipient), **options))
+    )
+
+
+def complaint(api: Api, **members: Any) -> str:
+    return in_sns_envelope(event("Complaint", message(api), [TO], complaint=complaint_object(TO, **members)))
+
+
+def standing(api: Api, address: str = TO) -> AddressStanding:
+    return runtime.suppressions().standings(api.space, [address])[address]
+
+
+def send(api: Api, engine: Engine, **mail: str) -> list[list[str]]:
+    """Send a mail and let the worker take it; the recipients of each mail that went out."""
+    engine.calls.clear()
+    assert api.send(send_body(**{"recipient": TO} | mail)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert api.deliver(queued) == []
+    sent = [call for call in engine.calls if call.action == SENT]
+    assert api.deliver(queued) == []
+    return [recipients_of(call.request) for call in sent]
+
+
+def recipients_of(request: bytes) -> list[str]:
+    destination = json.loads(request)["Destination"]
+    return [*destination["ToAddresses"], *destination.get("BccAddresses", [])]
+
+
+def create(api: Api, **profile: Any) -> Contact:
+    return create_contact(
+        Registration("test", DateTimeOffset.now()),
+        Profile(**profile),
+        api.space,
+        api.keyid,
+        Attempt.fresh(datetime.now(UTC)),
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+    )
+
+
+def test_an_address_that_complained_gets_no_more_mail(api: Api, engine: Engine) -> None:
+    assert api.notify(complaint(api)) == []
+    assert send(api, engine) == []
+    (row,) = api.bounces().body["bounces"]
+    assert row["recipient"] == TO
+    assert (row["type"], row["errorCode"], row["errorText"]) == ("Hard", "5.7.1", "Not sent: complaint")
+
+
+@pytest.mark.parametrize("spelled", ["MAX@example.net", "max@EXAMPLE.net"])
+def test_another_spelling_is_the_same_address(api: Api, engine: Engine, spelled: str) -> None:
+    api.notify(complaint(api))
+    assert send(api, engine, recipient=spelled) == []
+
+
+def test_another_space_is_not_concerned(api: Api) -> None:
+    api.notify(complaint(api))
+    assert standing(api).complained
+    assert runtime.suppressions().standings("another", [TO]) == {TO: AddressStanding()}
+
+
+@pytest.mark.parametrize(
+    ("bounce_type", "status", "suppressed"),
+    [
+        ("Permanent/General", "5.1.1", True),
+        ("Permanent/NoEmail", None, True),
+        ("Undetermined/Undetermined", "5.1.1", True),
+        # A recipient's own status counts first: AWS's sample of a Permanent bounce has such a one.
+        ("Permanent/General", "4.0.0", False),
+        ("Transient/General", "4.4.7", False),
+        ("Transient/MailboxFull", "5.2.2", False),
+        # SES's own lists say nothing of this space's mail.
+        ("Permanent/Suppressed", "5.1.1", False),
+        ("Permanent/OnAccountSuppressionList", "5.1.1", False),
+    ],
+)
+def test_which_bounces_suppress(api: Api, bounce_type: str, status: str | None, suppressed: bool) -> None:
+    assert api.notify(bounce(api, bounce_type=bounce_type, status=status)) == []
+    assert standing(api).bounced is suppressed
+    assert len(api.bounces().body["bounces"]) == 1
+
+
+@pytest.mark.parametrize(
+    "members", [{"complaintFeedbackType": "not-spam"}, {"complaintSubType": "OnAccountSuppressionList"}]
+)
+def test_what_is_no_complaint_of_this_mail_suppresses_nobody(api: Api, members: dict[str, str]) -> None:
+    assert api.notify(complaint(api, **members)) == []
+    assert standing(api) == AddressStanding()
+
+
+def test_the_simulators_addresses_are_never_suppressed(api: Api, engine: Engine) -> None:
+    simulator = "bounce+label@simulator.amazonses.com"
+    hard = bounce_object(bounced(simulator))
+    assert api.notify(in_sns_envelope(event("Bounce", message(api), [simulator], bounce=hard))) == []
+    assert send(api, engine, recipient=simulator) == [[simulator]]
+
+
+def test_every_permutation_of_duplicates_suppresses_alike(api: Api) -> None:
+    bodies = [bounce(api), complaint(api)]
+    for order in itertools.permutations([0, 1, 0, 1]):
+        assert api.notify(*(bodies[number] for number in order)) == []
+        assert standing(api) == AddressStanding(complained=True, bounced=True)
+    assert len(api.bounces().body["bounces"]) == 1
+    assert len(api.complaints().body["complaints"]) == 1
+
+
+def test_a_permanent_limit_of_a_contact(api: Api, engine: Engine) -> None:
+    create(api, email="Max@Example.net", limit_mails_permanently=True)
+    assert send(api, engine) == []
+    (row,) = api.bounces().body["bounces"]
+    assert (row["type"], row["errorText"]) == ("Hard", "Not sent: limited permanently")
+
+
+def test_a_limit_until_a_moment(api: Api, engine: Engine) -> None:
+    create(api, email=TO, limit_mails_temporarily_until=DateTimeOffset.now().plus_seconds(3600))
+    assert send(api, engine) == []
+    (row,) = api.bounces().body["bounces"]
+    assert (row["type"], row["errorCode"]) == ("Soft", "4.7.1")
+    until = standing(api).limited_until
+    assert until is not None
+    assert standing(api).suppression(until - timedelta(seconds=1)) is not None
+    assert standing(api).suppression(until) is None
+
+
+def test_a_limit_that_has_passed_or_was_lifted(api: Api, engine: Engine) -> None:
+    create(api, email=TO, limit_mails_temporarily_until=DateTimeOffset.now().plus_seconds(-1))
+    assert send(api, engine) == [[TO]]
+
+
+def test_a_limit_outlives_its_contact(api: Api, engine: Engine) -> None:
+    contact = create(api, email=TO, limit_mails_permanently=True)
+    delete_contact(contact.id, api.space, contacts=runtime.contacts())
+    assert send(api, engine) == []
+
+
+def test_who_complained_stays_suppressed_after_the_contact_is_gone_and_back(api: Api, engine: Engine) -> None:
+    contact = create(api, email=TO)
+    api.notify(complaint(api))
+    delete_contact(contact.id, api.space, contacts=runtime.contacts())
+    create(api, email=TO)
+    assert send(api, engine) == []
+
+
+def test_a_suppressed_bcc_is_left_out_alone(api: Api, engine: Engine) -> None:
+    api.notify(complaint(api))
+    assert send(api, engine, recipient="ann@example.net", bccRecipient=TO) == [["ann@example.net"]]
+    (row,) = api.bounces().body["bounces"]
+    assert row["recipient"] == TO
+
+
+def test_a_suppressed_recipient_stops_the_mail_for_its_bcc_too(api: Api, engine: Engine) -> None:
+    api.notify(complaint(api))
+    assert send(api, engine, bccRecipient="ann@example.net") == []
+    assert [row["recipient"] for row in api.bounces().body["bounces"]] == [TO]
+
+
+def test_a_mail_waits_while_it_is_not_known_who_may_get_it(
+    api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polypost.adapters.suppressions._PAUSES", (0, 0))
+    api.send(send_body(recipient=TO))
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.recipient.address == TO
+    runtime.access().address_key()
+    suppressions = runtime.suppressions()
+    unprocessed = {"Keys": [{"PK": {"S": "x"}, "SK": {"S": "y"}}]}
+    with Stubber(suppressions._client) as stubber:
+        for _ in range(3):
+            stubber.add_response(
+                "batch_get_item", {"Responses": {}, "UnprocessedKeys": {suppressions._table: unprocessed}}
+            )
+        assert api.deliver(queued) == ["0"]
+        stubber.assert_no_pending_responses()
+    assert [call for call in engine.calls if call.action == SENT] == []
+    assert api.deliver(queued) == []
+    assert len([call for call in engine.calls if call.action == SENT]) == 1
