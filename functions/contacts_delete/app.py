@@ -12,5 +12,6 @@ from polypost.usecases.delete_contact import delete_contact
 @endpoint(contacts, Scope.CONTACTS_WRITE)
 def handler(request: Request, caller: Caller) -> Response:
     """Delete the contact of the path."""
-    delete_contact(contacts.decode_id(request), caller.space, contacts=runtime.contacts())
+    contact_id = contacts.decode_id(request)
+    delete_contact(contact_id, caller.space, contacts=runtime.contacts(), erasures=runtime.erasures())
     return contacts.encode_nothing()

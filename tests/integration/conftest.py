@@ -155,18 +155,19 @@ class Api:
 
     def deliver(self, *bodies: str) -> list[str]:
         """Run the mail worker on a batch; the numbers of the messages that it wants again."""
-        return self._failures("mail_worker", *bodies)
+        return self.failures("mail_worker", *bodies)
 
     def notify(self, *bodies: str) -> list[str]:
         """Run ses_events on a batch; the numbers of the messages that it wants again."""
-        return self._failures("ses_events", *bodies)
+        return self.failures("ses_events", *bodies)
 
     @staticmethod
     def message_id_of(queued: str) -> str:
         """The id in the body of a queue's message."""
         return decode(queued).message_id
 
-    def _failures(self, function: str, *bodies: str) -> list[str]:
+    def failures(self, function: str, *bodies: str) -> list[str]:
+        """Run a queue's worker on a batch; the numbers of the messages that it wants again."""
         answer = self.invoke(function, sqs_event(*bodies))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 

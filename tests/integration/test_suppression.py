@@ -166,14 +166,14 @@ def test_a_limit_that_has_passed_or_was_lifted(api: Api, engine: Engine) -> None
 
 def test_a_limit_outlives_its_contact(api: Api, engine: Engine) -> None:
     contact = create(api, email=TO, limit_mails_permanently=True)
-    delete_contact(contact.id, api.space, contacts=runtime.contacts())
+    delete_contact(contact.id, api.space, contacts=runtime.contacts(), erasures=runtime.erasures())
     assert send(api, engine) == []
 
 
 def test_who_complained_stays_suppressed_after_the_contact_is_gone_and_back(api: Api, engine: Engine) -> None:
     contact = create(api, email=TO)
     api.notify(complaint(api))
-    delete_contact(contact.id, api.space, contacts=runtime.contacts())
+    delete_contact(contact.id, api.space, contacts=runtime.contacts(), erasures=runtime.erasures())
     create(api, email=TO)
     assert send(api, engine) == []
 
@@ -194,7 +194,7 @@ def test_a_suppressed_recipient_stops_the_mail_for_its_bcc_too(api: Api, engine:
 def test_a_mail_waits_while_it_is_not_known_who_may_get_it(
     api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polypost.adapters.suppressions._PAUSES", (0, 0))
+    monkeypatch.setattr("polypost.adapters.dynamodb._PAUSES", (0, 0))
     api.send(send_body(recipient=TO))
     (queued,) = engine.receive("MailQueueUrl")
     assert decode(queued).mail.recipient.address == TO

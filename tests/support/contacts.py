@@ -8,10 +8,12 @@ from typing import Any
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.dynamodb import from_item
+from polypost.adapters.erasure_queue import ErasureQueue
 from polypost.attempts import Attempt
 from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Space
 from polypost.models.contacts import ChangePage, Contact, Profile, Registration
+from polypost.models.history import ErasureJob
 from polypost.usecases.create_contact import create_contact
 from polypost.usecases.delete_contact import delete_contact
 from polypost.usecases.update_contact import update_contact
@@ -25,6 +27,16 @@ def new_attempt() -> Attempt:
     return Attempt.fresh(datetime.now(UTC))
 
 
+class QueuedErasures(ErasureQueue):
+    """An erasure queue in memory, in the order of its jobs."""
+
+    def __init__(self) -> None:
+        self.jobs: list[ErasureJob] = []
+
+    def put(self, job: ErasureJob, delay: int) -> None:
+        self.jobs.append(job)
+
+
 @dataclass
 class ContactsOfASpace:
     """The use cases on one space of an engine."""
@@ -32,11 +44,13 @@ class ContactsOfASpace:
     engine: DynamodbEngine
     access: AccessTable = field(init=False)
     table: ContactsTable = field(init=False)
+    erasures: "QueuedErasures" = field(init=False)
 
     def __post_init__(self) -> None:
         self.access = AccessTable(self.engine.client, self.engine.tables["AccessTable"])
         self.access.create_space(Space(id=SPACE, created_at=datetime.now(UTC)))
         self.table = ContactsTable(self.engine.client, self.engine.tables["ContactsTable"], self.access.address_key)
+        self.erasures = QueuedErasures()
 
     def create(
         self, attempt: Attempt | None = None, registration: Registration = REGISTRATION, **profile: Any
@@ -63,7 +77,7 @@ class ContactsOfASpace:
         )
 
     def delete(self, contact: Contact) -> None:
-        delete_contact(contact.id, SPACE, contacts=self.table)
+        delete_contact(contact.id, SPACE, contacts=self.table, erasures=self.erasures)
 
     def now(self, contact: Contact) -> Contact | None:
         """A contact as it is stored now."""

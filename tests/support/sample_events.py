@@ -13,8 +13,10 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     "contacts_create": ({201, 409}, ""),
     "contacts_delete": ({404}, "Message"),
     "contacts_detach_external_id": ({200, 404}, ""),
+    "contacts_export": ({200}, "Timeline"),
     "contacts_query": ({200}, ""),
     "contacts_read": ({200}, "Secret"),
+    "contacts_timeline": ({200}, ""),
     # The event's Version is not the contact's.
     "contacts_update": ({409}, "Secret"),
     "default_route": ({200}, "_links"),

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.erasure_queue import ErasureQueue
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
+from polypost.adapters.person_history import PersonHistory
 from polypost.adapters.suppressions import Suppressions
 from polypost.settings import setting
 
@@ -43,6 +45,18 @@ def idempotency() -> "IdempotencyTable":
     from polypost.adapters.idempotency_table import IdempotencyTable
 
     return IdempotencyTable(_dynamodb(), setting("IDEMPOTENCY_TABLE"))
+
+
+@cache
+def history() -> PersonHistory:
+    """What the Logs table holds of one person."""
+    return PersonHistory(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def erasures() -> ErasureQueue:
+    """The queue of erasures."""
+    return ErasureQueue(clients.sqs(), setting("ERASURE_QUEUE_URL"))
 
 
 @cache

@@ -16,7 +16,7 @@ from polypost.adapters.clients import (
     TransactionRefused,
     translated_errors,
 )
-from polypost.adapters.dynamodb import from_item, to_item
+from polypost.adapters.dynamodb import batch_get, from_item, to_item
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Permanent, Retryable
 from polypost.models.contacts import (
@@ -57,12 +57,12 @@ TOMBSTONE_LIFE = timedelta(days=30)
 # Where nobody reads the feed, DynamoDB's TTL takes away what was announced and given up.
 _ANNOUNCEMENT_LIFE = timedelta(days=1)
 
+# A contact remembers no more, so that its item stays small.
+_MOST_FORMER_ADDRESSES = 20
+
 # A write that met another one is repeated, within the time that a client would wait.
 _PATIENCE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 0.5
-
-#: What one BatchGetItem takes (DynamoDB API reference).
-_KEYS_PER_BATCH = 100
 
 
 class IdTaken(Permanent):
@@ -90,13 +90,14 @@ class ContactRow:
     """A contact as it is stored.
 
     `guards` are those that it owns, `place` is where its last change stands in the feed, and `creation` tells its
-    creation from every other.
+    creation from every other. `former_addresses` are HMACs of the addresses that it had before.
     """
 
     contact: Contact
     guards: tuple[str, ...]
     place: str
     creation: str
+    former_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,26 @@ class ContactsTable:
         # Between the two reads the claim may have gone to another contact.
         return row if row is not None and key["PK"] in row.guards else None
 
+    def address_hashes(self, space: str, row: ContactRow) -> tuple[str, ...]:
+        """HMACs of a contact's addresses; a former one that another contact has now is that one's."""
+        email = email_claim(row.contact.profile.email or "")
+        former = {keys.email_guard(space, each)["PK"]: each for each in row.former_addresses}
+        guards = batch_get(self._client, self._table, map(keys.guard_of, former))
+        taken = {guard["PK"] for guard in guards if int(guard["contactId"]) != row.contact.id}
+        own = [address_hash for guard, address_hash in former.items() if guard not in taken]
+        present = [] if email is None else [self._address_hash(email)]
+        return tuple(dict.fromkeys((*present, *own)))
+
+    def persons(self, space: str, row: ContactRow) -> tuple[str, ...]:
+        """The partitions of the log's index ByPerson in which a contact stands: by its addresses and external ids."""
+        addresses = (keys.person(space, address_hash) for address_hash in self.address_hashes(space, row))
+        address_key = self._address_key()
+        external_ids = (
+            keys.person_of_external_id(space, address_key, each.system, each.id)
+            for each in row.contact.profile.external_ids
+        )
+        return (*addresses, *external_ids)
+
     def create(
         self, space: str, contact: Contact, claims: Collection[Claim], *, creation: str, changed_by: str
     ) -> ContactRow:
@@ -200,7 +221,7 @@ class ContactsTable:
 
         def writes(change: _Change) -> tuple[ContactRow, list[_Write]]:
             contact = _stamped(replace(old.contact, profile=profile), change)
-            row = ContactRow(contact, tuple(guards), change.place, old.creation)
+            row = ContactRow(contact, tuple(guards), change.place, old.creation, self._former_addresses(old, profile))
             put = self._put(_contact_item(space, row), "version = :version", {":version": old.contact.version})
             members = [_Write(put, _changed)]
             for guard, claim in guards.items():
@@ -315,28 +336,14 @@ class ContactsTable:
     def _changes_of(self, space: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[Contact | Tombstone]:
         entries = list(entries)
         ids = {int(entry["contactId"]) for entry in entries if "deleted" not in entry}
-        rows = {row.place: row for row in self._contacts(space, ids)}
+        items = batch_get(self._client, self._table, (keys.contact(space, contact_id) for contact_id in ids))
+        rows = {row.place: row for row in map(_contact_row, items)}
         for entry in entries:
             if "deleted" in entry:
                 yield Tombstone(int(entry["contactId"]), DateTimeOffset.parse(entry["deleted"]))
             elif entry["SK"] in rows:
                 yield rows[entry["SK"]].contact
             # Any other contact has changed again since, and comes later in the feed.
-
-    def _contacts(self, space: str, ids: Collection[int]) -> Iterator[ContactRow]:
-        wanted = [to_item(keys.contact(space, contact_id)) for contact_id in ids]
-        while wanted:
-            batch, wanted = wanted[:_KEYS_PER_BATCH], wanted[_KEYS_PER_BATCH:]
-            with translated_errors("dynamodb.BatchGetItem"):
-                answer = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": batch, "ConsistentRead": True}}
-                )
-            found = answer["Responses"].get(self._table, [])
-            unprocessed = list(answer["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"])
-            if unprocessed and not found:
-                raise Retryable("dynamodb.BatchGetItem: no key was processed")
-            wanted += unprocessed
-            yield from (_contact_row(from_item(item)) for item in found)
 
     # --- stores -------------------------------------------------------------------------------------------------------
 
@@ -472,6 +479,16 @@ class ContactsTable:
         with suppress(ConditionFailed, Retryable):
             self._withdraw(announcement)
 
+    def _former_addresses(self, old: ContactRow, profile: Profile) -> tuple[str, ...]:
+        former, present = (email_claim(each.email or "") for each in (old.contact.profile, profile))
+        if former is None or former == present:
+            return old.former_addresses
+        known = dict.fromkeys((*old.former_addresses, self._address_hash(former)))
+        return tuple(known)[-_MOST_FORMER_ADDRESSES:]
+
+    def _address_hash(self, email: Claim) -> str:
+        return keys.address_hash(self._address_key(), email.parts[0])
+
     def _guards(self, space: str, claims: Iterable[Claim]) -> dict[str, Claim]:
         """The claims by their guards, each by the partition that it is alone in."""
         address_key = self._address_key() if claims else b""
@@ -519,7 +536,7 @@ class ContactsTable:
         until = profile.limit_mails_temporarily_until
         if until is not None and until <= now:
             del left["limitMailsTemporarilyUntil"]
-        recipient_hash = keys.address_hash(self._address_key(), claim.parts[0])
+        recipient_hash = self._address_hash(claim)
         yield _Write(
             {
                 "Update": self._key(keys.suppression(space, recipient_hash))
@@ -598,6 +615,7 @@ def _contact_item(space: str, row: ContactRow) -> dict[str, Any]:
         "guards": list(row.guards),
         "place": row.place,
         "creation": row.creation,
+        "formerAddresses": list(row.former_addresses),
     }
 
 
@@ -627,7 +645,8 @@ def _contact_row(item: Mapping[str, Any]) -> ContactRow:
         last_modified=DateTimeOffset.parse(item["lastModified"]),
         version=bytes(item["version"]),
     )
-    return ContactRow(contact, tuple(item["guards"]), item["place"], item["creation"])
+    former_addresses = tuple(item["formerAddresses"])
+    return ContactRow(contact, tuple(item["guards"]), item["place"], item["creation"], former_addresses)
 
 
 def _number(item: Mapping[str, Any], name: str) -> int | None:

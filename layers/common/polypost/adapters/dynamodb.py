@@ -1,12 +1,23 @@
-"""Items as plain dictionaries, to and from DynamoDB's typed attribute values."""
+"""Items as plain dictionaries, to and from DynamoDB's typed attribute values, and in batches."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from polypost.adapters.clients import translated_errors
+from polypost.errors import Retryable
+
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+# What one BatchGetItem takes (DynamoDB API reference).
+_KEYS_PER_BATCH = 100
+
+# Pauses before what DynamoDB left out of a batch is asked for again, in seconds.
+_PAUSES = (0.05, 0.1, 0.2, 0.4)
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -20,3 +31,27 @@ def to_item(values: Mapping[str, Any]) -> "dict[str, AttributeValueTypeDef]":
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values of an item."""
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def batch_get(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """The items of the keys, in any order, read consistently; a key without an item is left out.
+
+    Raises: Retryable, also if DynamoDB left out a part of them: none is ever taken for missing that is not.
+    """
+    # A batch must not name a key twice.
+    wanted: Any = [to_item(key) for key in {tuple(sorted(key.items())): key for key in keys}.values()]
+    found: list[dict[str, Any]] = []
+    pauses = iter(_PAUSES)
+    while wanted:
+        batch, wanted = wanted[:_KEYS_PER_BATCH], wanted[_KEYS_PER_BATCH:]
+        with translated_errors("dynamodb.BatchGetItem"):
+            answer = client.batch_get_item(RequestItems={table: {"Keys": batch, "ConsistentRead": True}})
+        found += map(from_item, answer["Responses"].get(table, []))
+        unprocessed = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
+        if unprocessed:
+            pause = next(pauses, None)
+            if pause is None:
+                raise Retryable("dynamodb.BatchGetItem: some keys were not processed")
+            time.sleep(pause)
+            wanted = [*unprocessed, *wanted]
+    return found

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from polypost.addresses import normalised
 from polypost.date_time_offset import DateTimeOffset
-from polypost.models.contacts import Claim, feed_position
+from polypost.models.contacts import Claim, ClaimKind, feed_position
 from polypost.models.delivery import EventList
 
 Key = dict[str, str]
@@ -65,8 +65,15 @@ def permission_change(space_id: str, contact_id: int, change: str) -> Key:
 
 def guard(space_id: str, address_key: bytes, claim: Claim) -> Key:
     """The item that keeps a claim for one contact. What is claimed is a person's own, so the key has its HMAC."""
+    if claim.kind is ClaimKind.EMAIL:
+        return email_guard(space_id, address_hash(address_key, *claim.parts))
     digest = _fingerprint(address_key, _join(claim.kind, *claim.parts))
     return guard_of(_join("GUARD", space_id, claim.kind, digest))
+
+
+def email_guard(space_id: str, recipient_hash: str) -> Key:
+    """The guard of an e-mail address, by the address's HMAC."""
+    return guard_of(_join("GUARD", space_id, ClaimKind.EMAIL, recipient_hash))
 
 
 def guard_of(partition: str) -> Key:
@@ -100,6 +107,11 @@ def change_place(moment: DateTimeOffset, contact_id: int, unique: str) -> str:
 def message(message_id: str) -> Key:
     """A message's own item; its events share the partition."""
     return {"PK": _join("MESSAGE", message_id), "SK": "MESSAGE"}
+
+
+def copy(message_id: str) -> Key:
+    """What stands for a message in the history of its Bcc, whom the message's own item is not found by."""
+    return {"PK": message(message_id)["PK"], "SK": "BCC"}
 
 
 def event(message_id: str, kind: str, recipient_hash: str, fact_id: str) -> Key:
@@ -183,3 +195,8 @@ def attempt(space_id: str, endpoint: str, client_key: str, digest: str) -> Key:
     """An attempt at one request. Another body under the same key is another attempt, so that it never has its ids."""
     known_by = _join(space_id, endpoint, client_key, digest)
     return {"PK": _join("ATTEMPT", hashlib.sha256(known_by.encode()).hexdigest())}
+
+
+def person_of_external_id(space_id: str, address_key: bytes, system: str, external_id: str) -> str:
+    """The index partition of everything that a space recorded of one id of another system."""
+    return _join(space_id, "EXTERNAL-ID", _fingerprint(address_key, _join(system, external_id)))

@@ -127,6 +127,21 @@ class LogsTable:
             return Leased(datetime.fromisoformat(standing["leaseUntil"]))
         return Claimed(now + lease)
 
+    def record_copy(self, queued: QueuedMail, bcc: str) -> None:
+        """Record that a message goes to a Bcc too; the message's own row is found by its recipient alone."""
+        accepted_at = keys.instant(queued.accepted_at)
+        row = keys.copy(queued.message_id) | {
+            "space": queued.space,
+            "sender": queued.mail.sender.address,
+            "recipient": bcc,
+            "subject": queued.mail.subject,
+            "acceptedAt": accepted_at,
+            "person": keys.person(queued.space, keys.address_hash(self._address_key(), bcc)),
+            "personOrder": accepted_at,
+        }
+        with translated_errors("dynamodb.PutItem"):
+            self._client.put_item(TableName=self._table, Item=to_item(row))
+
     def release(self, message_id: str) -> None:
         """Give a claim back: the message was surely not sent, and the next run may claim it at once."""
         self._update(message_id, remove=("leaseUntil", "claim"))
@@ -195,7 +210,7 @@ class LogsTable:
             items = [from_item(item) for page in pages for item in page["Items"]]
         row = keys.message(message_id)
         record = next((_message_record(item) for item in items if item["SK"] == row["SK"]), None)
-        events = [_event(item) for item in items if item["SK"] != row["SK"]]
+        events = [_event(item) for item in items if "kind" in item]
         return record, sorted(events, key=lambda event: event.fact.occurred_at)
 
     def _update_input(
@@ -338,7 +353,7 @@ class LogsTable:
             "space": message.space,
             "sourceSystem": message.source_system,
             "campaignId": message.campaign_id,
-            "recipient": "" if anonymous else fact.recipient,
+            "recipient": None if anonymous else fact.recipient,
             "occurredAt": keys.instant(fact.occurred_at),
             "factId": fact.fact_id,
             "type": fact.type,
@@ -392,7 +407,7 @@ def _event(item: Mapping[str, Any]) -> DeliveryEvent:
         MessageRef(item["messageId"], item["space"], item.get("sourceSystem"), item.get("campaignId")),
         Fact(
             kind=EventKind(item["kind"]),
-            recipient=item["recipient"],
+            recipient=item.get("recipient", ""),
             occurred_at=datetime.fromisoformat(item["occurredAt"]),
             fact_id=item["factId"],
             type=item.get("type"),

@@ -1,14 +1,11 @@
 """What the Contacts table holds of addresses: suppressions, and the limits in the guards of contacts."""
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import translated_errors
-from polypost.adapters.dynamodb import from_item, to_item
-from polypost.errors import Retryable
+from polypost.adapters.dynamodb import batch_get, to_item
 from polypost.models.contacts import email_claim
 from polypost.models.suppression import AddressStanding, SuppressionReason
 
@@ -20,9 +17,6 @@ if TYPE_CHECKING:
 _ATTRIBUTES = {SuppressionReason.COMPLAINT: "complained", SuppressionReason.BOUNCE: "bounced"}
 
 _UNTIL = "limitMailsTemporarilyUntil"
-
-# Pauses before what DynamoDB left out of a batch is asked for again, in seconds.
-_PAUSES = (0.05, 0.1, 0.2)
 
 
 class Suppressions:
@@ -42,7 +36,8 @@ class Suppressions:
         Raises: Retryable, also if a part of it could not be read: a mail then waits.
         """
         wanted = {address: self._keys(space, address) for address in addresses}
-        found = self._read([key for pair in wanted.values() for key in pair])
+        items = batch_get(self._client, self._table, (key for pair in wanted.values() for key in pair))
+        found = {item["PK"]: item for item in items}
         return {address: _standing(*(found.get(key["PK"], {}) for key in pair)) for address, pair in wanted.items()}
 
     def write(self, space: str, address: str, reason: SuppressionReason) -> "TransactWriteItemTypeDef":
@@ -62,23 +57,6 @@ class Suppressions:
         suppression = keys.suppression(space, keys.address_hash(address_key, address))
         claim = email_claim(address)
         return [suppression] if claim is None else [suppression, keys.guard(space, address_key, claim)]
-
-    def _read(self, wanted: list[keys.Key]) -> dict[str, dict[str, Any]]:
-        # Two spellings of one address have the same keys, and a batch must not name a key twice.
-        missing: Any = [to_item(key) for key in {key["PK"]: key for key in wanted}.values()]
-        found: dict[str, dict[str, Any]] = {}
-        for pause in (*_PAUSES, None):
-            with translated_errors("dynamodb.BatchGetItem"):
-                answer = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": missing, "ConsistentRead": True}}
-                )
-            found |= {item["PK"]: item for item in map(from_item, answer["Responses"].get(self._table, []))}
-            missing = answer["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"]
-            if not missing:
-                return found
-            if pause is not None:
-                time.sleep(pause)
-        raise Retryable("dynamodb.BatchGetItem: some keys were not processed")
 
 
 def _standing(suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:

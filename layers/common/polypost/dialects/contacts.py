@@ -6,8 +6,8 @@ Source: the document contacts-create; where it is silent, what its server, an AS
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass
 from http import HTTPStatus
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from polypost.aspnet import AspNetModel
 from polypost.auth import basic_credentials as credentials
 from polypost.date_time_offset import DateTimeOffset
 from polypost.dotnet import Boolean, ByteArray, Int32, MaxLength, RequiredText
-from polypost.errors import InvalidRequest, RequestError
+from polypost.errors import InvalidRequest, PayloadTooLarge, RequestError
 from polypost.http import Request, Response
 from polypost.models.contacts import (
     FEED_POSITION,
@@ -32,6 +32,7 @@ from polypost.models.contacts import (
     EmailLookup,
     ExternalId,
     Lookup,
+    PermissionChange,
     PhoneLookup,
     Profile,
     Registration,
@@ -40,6 +41,7 @@ from polypost.models.contacts import (
     Tombstone,
     feed_position,
 )
+from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
 from polypost.wire.codec import Codec
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON
@@ -58,6 +60,7 @@ __all__ = [
     "decode_id",
     "decode_query",
     "decode_store",
+    "decode_timeline_query",
     "decode_update",
     "encode_cells",
     "encode_changes",
@@ -65,9 +68,12 @@ __all__ = [
     "encode_created",
     "encode_created_store",
     "encode_error",
+    "encode_export",
     "encode_nothing",
     "encode_store",
     "encode_stores",
+    "encode_timeline",
+    "export_document",
 ]
 
 _CONTACTS = "/api/v1/Contacts"
@@ -79,6 +85,8 @@ ENDPOINTS = aspnet.in_both_cases(
     {
         _CONTACTS: ("GET", "POST"),
         f"{_CONTACTS}/{{id}}": ("GET", "PUT", "DELETE"),
+        f"{_CONTACTS}/{{id}}/timeline": ("GET",),
+        f"{_CONTACTS}/{{id}}/export": ("GET",),
         f"{_CONTACTS}/{{id}}/external-ids/{{system}}/{{externalId}}": ("PUT", "DELETE"),
         _STORES: ("GET", "POST"),
         f"{_STORES}/{{id}}": ("GET", "DELETE"),
@@ -89,6 +97,9 @@ _CODEC = Codec(reads=(JSON, FORM), writes=(JSON,))
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+
+#: Lambda's limit of an answer is 6 MB, of JSON in which the body is a text (Lambda developer guide, "Lambda quotas").
+MAX_RESPONSE_BYTES = 4_500_000
 
 # --- Members ----------------------------------------------------------------------------------------------------------
 
@@ -439,6 +450,120 @@ def _change(change: Contact | Tombstone) -> ReadContactDto | TombstoneDto:
     if isinstance(change, Tombstone):
         return TombstoneDto(Id=change.id, Deleted=change.deleted)
     return ReadContactDto(**_members_of(change))
+
+
+# --- One person's history ---------------------------------------------------------------------------------------------
+
+
+class TimelineEntryDto(WireModel):
+    """One thing that was recorded of a contact."""
+
+    At: DateTimeOffset
+    Kind: str
+    Details: dict[str, str]
+
+
+class TimelineDto(RootModel[list[TimelineEntryDto]]):
+    """A part of a contact's timeline."""
+
+
+class PermissionChangeDto(WireModel):
+    """One change of what a contact allows."""
+
+    At: DateTimeOffset
+    LimitMailsPermanently: bool
+    LimitMailsTemporarilyUntil: DateTimeOffset | None
+    LatestPermissionSource: str | None
+    ChangedBy: str
+
+
+class ExportDto(WireModel):
+    """All that is held of one person."""
+
+    Contact: ReadContactDto
+    PermissionHistory: list[PermissionChangeDto]
+    Timeline: list[TimelineEntryDto]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineQuery:
+    """A part of a timeline: after which entry it begins, and how many there are to be at most."""
+
+    after: TimelinePosition | None
+    limit: int
+
+
+def decode_timeline_query(request: Request) -> TimelineQuery:
+    """What `GET /api/v1/Contacts/{id}/timeline` asks for.
+
+    Raises: InvalidRequest, naming the parameter.
+    """
+    given = request.query("cursor", "limit", any_case=True)
+    cursor = given.get("cursor", "")
+    return TimelineQuery(_decode_timeline_cursor(cursor) if cursor else None, _limit(given.get("limit", "")))
+
+
+def _encode_timeline_cursor(position: TimelinePosition) -> str:
+    return urlsafe_b64encode(json.dumps(astuple(position)).encode()).decode()
+
+
+def _decode_timeline_cursor(cursor: str) -> TimelinePosition:
+    try:
+        moment, partition, item = json.loads(urlsafe_b64decode(cursor))
+        position = TimelinePosition(moment, partition, item)
+        if not moment or _encode_timeline_cursor(position) != cursor:
+            raise ValueError
+    except (ValueError, TypeError) as error:
+        raise InvalidRequest("cursor", "cursor must be one that an earlier answer gave.") from error
+    return position
+
+
+def encode_timeline(request: Request, query: TimelineQuery, page: TimelinePage) -> Response:
+    """200: a part of the timeline, with the link to what is older."""
+    headers = {}
+    if page.next is not None:
+        parameters = urlencode({"cursor": _encode_timeline_cursor(page.next), "limit": query.limit})
+        headers["Link"] = f'<{request.origin}{request.path}?{parameters}>; rel="next"'
+    return _CODEC.encode(request, TimelineDto([_timeline_entry(each) for each in page.entries]), headers=headers)
+
+
+def encode_export(
+    request: Request, contact: Contact, permissions: list[PermissionChange], timeline: Iterable[TimelineEntry]
+) -> Response:
+    """200: all that is held of one person.
+
+    Raises: PayloadTooLarge, if no response of Lambda holds it.
+    """
+    response = _CODEC.encode(request, export_document(contact, permissions, timeline))
+    if len(response.body.encode()) > MAX_RESPONSE_BYTES:
+        raise PayloadTooLarge(
+            f"More is held of contact {contact.id} than a response can hold; `polypost contacts show` gives all of it."
+        )
+    return response
+
+
+def export_document(
+    contact: Contact, permissions: list[PermissionChange], timeline: Iterable[TimelineEntry]
+) -> ExportDto:
+    """The document of an export."""
+    return ExportDto(
+        Contact=ReadContactDto(**_members_of(contact)),
+        PermissionHistory=[
+            PermissionChangeDto(
+                At=change.changed_at,
+                LimitMailsPermanently=change.limit_mails_permanently,
+                LimitMailsTemporarilyUntil=change.limit_mails_temporarily_until,
+                LatestPermissionSource=change.source,
+                ChangedBy=change.changed_by,
+            )
+            for change in permissions
+        ],
+        Timeline=[_timeline_entry(each) for each in timeline],
+    )
+
+
+def _timeline_entry(entry: TimelineEntry) -> TimelineEntryDto:
+    return TimelineEntryDto(At=DateTimeOffset.from_datetime(entry.at), Kind=entry.kind, Details=dict(entry.details))
 
 
 # --- Stores -----------------------------------------------------------------------------------------------------------

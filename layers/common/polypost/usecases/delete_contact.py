@@ -1,22 +1,66 @@
-"""Delete a contact, with all that keeps others from being like it."""
+"""Delete a contact, with all that keeps others from being like it, and take it out of the log."""
+
+from datetime import UTC, datetime, timedelta
 
 from polypost.adapters.contacts_table import Changed, ContactsTable
+from polypost.adapters.erasure_queue import LONGEST_DELAY, ErasureQueue
+from polypost.adapters.person_history import PersonHistory
 from polypost.errors import Retryable
+from polypost.models.history import ErasureJob
 from polypost.usecases.find_contact import existing_row
 
 # Tries against other writers of the same contact.
 _TRIES = 10
 
+#: Seconds in which a deletion is made, as a rule, after its job was queued.
+_FIRST_DELAY = 2
 
-def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable) -> None:
+#: How long a deletion may take. A contact that is still there then was not deleted: its job is dropped.
+GIVEN_UP = timedelta(minutes=15)
+
+
+class NotDeletedYet(Retryable):
+    """The contact of an erasure is still there."""
+
+
+def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, erasures: ErasureQueue) -> None:
     """Delete a contact. A limit of its mails that it had set lives on as a suppression of its address.
+
+    What the log holds of it is erased by a job, which is queued first: a function that ends between the two leaves a
+    job without a deletion, which does nothing, and never a deletion without its job.
 
     Raises: NotFound; Retryable.
     """
     for _ in range(_TRIES):
         row = existing_row(contact_id, space, contacts)
+        job = ErasureJob(
+            space=space,
+            contact_id=contact_id,
+            address_hashes=contacts.address_hashes(space, row),
+            persons=contacts.persons(space, row),
+            requested_at=datetime.now(UTC),
+        )
+        erasures.put(job, delay=_FIRST_DELAY)
         try:
             return contacts.delete(space, row)
         except Changed:
             continue
     raise Retryable(f"Contact {contact_id} is being changed by others")
+
+
+def erase_from_log(job: ErasureJob, *, contacts: ContactsTable, history: PersonHistory, erasures: ErasureQueue) -> None:
+    """Take a deleted contact out of the log, now and once more after LONGEST_DELAY seconds.
+
+    By the second time every function has ended that was at work when the contact was deleted and did not know of it
+    yet, and the log's index shows what they wrote.
+
+    Raises: NotDeletedYet; Retryable.
+    """
+    if job.before is None and contacts.contact(job.space, job.contact_id) is not None:
+        if datetime.now(UTC) - job.requested_at < GIVEN_UP:
+            raise NotDeletedYet(f"Contact {job.contact_id} of {job.space} is still there")
+        return
+    before = job.before or datetime.now(UTC)
+    history.erase(job.persons, job.address_hashes, before)
+    if job.before is None:
+        erasures.put(job.model_copy(update={"before": before}), delay=LONGEST_DELAY)

@@ -46,6 +46,9 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     for address in suppressed:
         logs.put_event(_suppressed(message, address, suppressed[address]), anonymous=address in erased)
     bcc = [address for address in bcc if address not in suppressed]
+    for address in bcc:
+        if address not in erased:
+            logs.record_copy(queued, address)
     try:
         ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued))
     except MailRefused as refusal:

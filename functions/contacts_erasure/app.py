@@ -1,0 +1,12 @@
+"""The erasure queue's worker: takes deleted contacts out of the log."""
+
+from polypost import runtime
+from polypost.adapters.erasure_queue import decode
+from polypost.batches import sqs_batch
+from polypost.usecases.delete_contact import erase_from_log
+
+
+@sqs_batch
+def handler(body: str) -> None:
+    """Do the erasure of one SQS message."""
+    erase_from_log(decode(body), contacts=runtime.contacts(), history=runtime.history(), erasures=runtime.erasures())

@@ -1,0 +1,17 @@
+"""GET /api/v1/Contacts/{id}/export: all that is held of one person, as one document."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.read_history import export_contact
+
+
+@endpoint(contacts, Scope.CONTACTS_READ)
+def handler(request: Request, caller: Caller) -> Response:
+    """Answer with the contact of the path, its permissions and its whole timeline."""
+    contact_id = contacts.decode_id(request)
+    export = export_contact(contact_id, caller.space, contacts=runtime.contacts(), history=runtime.history())
+    return contacts.encode_export(request, *export)

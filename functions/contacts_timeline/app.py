@@ -1,0 +1,25 @@
+"""GET /api/v1/Contacts/{id}/timeline: what was recorded of a contact, newest first."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import contacts
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.read_history import read_timeline
+
+
+@endpoint(contacts, Scope.CONTACTS_READ)
+def handler(request: Request, caller: Caller) -> Response:
+    """Answer with the part of the timeline that the query asks for."""
+    contact_id = contacts.decode_id(request)
+    query = contacts.decode_timeline_query(request)
+    page = read_timeline(
+        contact_id,
+        query.after,
+        query.limit,
+        caller.space,
+        contacts=runtime.contacts(),
+        history=runtime.history(),
+    )
+    return contacts.encode_timeline(request, query, page)

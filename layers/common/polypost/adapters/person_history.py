@@ -1,0 +1,171 @@
+"""One person's rows of the Logs table, of whatever kind: read as a timeline, and taken out of the log."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from polypost.adapters import keys
+from polypost.adapters.clients import translated_errors
+from polypost.adapters.dynamodb import batch_get, from_item, to_item
+from polypost.message_ids import accepted_at
+from polypost.models.delivery import EventKind
+from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = Mapping[str, Any]
+
+# What the partition of every message begins with.
+_MESSAGES = keys.message("")["PK"]
+
+# Keys that one read of the index asks for.
+_PAGE_SIZE = 500
+
+
+class PersonHistory:
+    """Reads and erases what the Logs table holds of persons.
+
+    A person is a partition of the index ByPerson: one for each address, and one for each id of another system.
+
+    Parameters: address_key, gives the stack's key for the HMACs of addresses.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, address_key: Callable[[], bytes]) -> None:
+        self._client = client
+        self._table = table_name
+        self._address_key = address_key
+
+    def timeline(self, persons: Collection[str], after: TimelinePosition | None, limit: int) -> TimelinePage:
+        """A part of the timeline of one person, who stands in several partitions; newest first.
+
+        Parameters: after, the position of the last entry that is known already; limit, from 1 on.
+
+        Raises: Retryable.
+        """
+        found = sorted(
+            (position for person in persons for position in self._positions(person, after, limit)), reverse=True
+        )
+        page = found[:limit]
+        wanted = ({"PK": each.partition, "SK": each.item} for each in page)
+        items = {(item["PK"], item["SK"]): item for item in batch_get(self._client, self._table, wanted)}
+        # The index lags behind the table: a row may have been erased since.
+        rows = [items[each.partition, each.item] for each in page if (each.partition, each.item) in items]
+        return TimelinePage(tuple(map(_entry, rows)), page[-1] if len(found) > limit else None)
+
+    def erase(self, persons: Collection[str], address_hashes: Collection[str], before: datetime) -> None:
+        """Take out of the log what it holds of one person; doing it again is harmless.
+
+        A message stays, with what became of it, for the space's lists and rates, but without its recipient. Everything
+        else goes.
+
+        Parameters: before, the moment up to which the log is the person's.
+
+        Raises: Retryable.
+        """
+        partitions = {
+            position.partition
+            for person in persons
+            for page in self._pages(person, "~")
+            for position in page
+            if _is_before(position, before)
+        }
+        for partition in sorted(partitions):
+            if partition.startswith(_MESSAGES):
+                self._anonymise(partition, address_hashes)
+            else:
+                for item in self._items(partition):
+                    with translated_errors("dynamodb.DeleteItem"):
+                        self._client.delete_item(TableName=self._table, Key=_key(item))
+
+    def _anonymise(self, partition: str, address_hashes: Collection[str]) -> None:
+        """Take one person out of a message and its events; another one may be its recipient or its Bcc."""
+
+        def is_hers(item: Item, name: str) -> bool:
+            return name in item and keys.address_hash(self._address_key(), item[name]) in address_hashes
+
+        for item in self._items(partition):
+            # Servers repeat the address in an event's text.
+            names = ["recipient", "subject", "errorText", "person", "personOrder"] if is_hers(item, "recipient") else []
+            names += ["bcc"] if is_hers(item, "bcc") else []
+            if names:
+                with translated_errors("dynamodb.UpdateItem"):
+                    self._client.update_item(
+                        TableName=self._table,
+                        Key=_key(item),
+                        UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in names),
+                        ExpressionAttributeNames={f"#{name}": name for name in names},
+                    )
+
+    def _positions(self, person: str, after: TimelinePosition | None, limit: int) -> list[TimelinePosition]:
+        """At least the first positions of a partition of the index after another one, and one more if there is one."""
+        found: list[TimelinePosition] = []
+        for page in self._pages(person, after.moment if after else "~"):
+            found += (position for position in page if after is None or position < after)
+            # The index has no order for rows of one moment, so the last moment has to be read whole.
+            if len(found) > limit and found[-1].moment < found[limit].moment:
+                break
+        return found
+
+    def _pages(self, person: str, moment: str) -> Iterator[list[TimelinePosition]]:
+        """The positions of a partition of the index from a moment back."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="ByPerson",
+            KeyConditionExpression="person = :person AND personOrder <= :moment",
+            ExpressionAttributeValues=to_item({":person": person, ":moment": moment}),
+            ScanIndexForward=False,
+            PaginationConfig={"PageSize": _PAGE_SIZE},
+        )
+        with translated_errors("dynamodb.Query"):
+            for page in pages:
+                items = map(from_item, page["Items"])
+                yield [TimelinePosition(item["personOrder"], item["PK"], item["SK"]) for item in items]
+
+    def _items(self, partition: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": partition}),
+            ConsistentRead=True,
+        )
+        with translated_errors("dynamodb.Query"):
+            return [from_item(item) for page in pages for item in page["Items"]]
+
+
+def _key(item: Item) -> Any:
+    return to_item({"PK": item["PK"], "SK": item["SK"]})
+
+
+def _is_before(position: TimelinePosition, before: datetime) -> bool:
+    if position.partition.startswith(_MESSAGES):
+        # What becomes of a message may be told long after it was accepted.
+        return accepted_at(position.partition.removeprefix(_MESSAGES)) <= before
+    return position.moment <= keys.instant(before)
+
+
+# --- entries ----------------------------------------------------------------------------------------------------------
+
+
+def _entry(item: Item) -> TimelineEntry:
+    kind = item["PK"].partition("#")[0]
+    return _ENTRIES[kind](item)
+
+
+def _message(item: Item) -> TimelineEntry:
+    message_id = item["PK"].removeprefix(_MESSAGES)
+    if "kind" in item:
+        kind = "".join(word.capitalize() for word in EventKind(item["kind"]).split("-"))
+        details = _details(item, "messageId", "recipient", "type", "errorCode", "errorText")
+        return TimelineEntry(datetime.fromisoformat(item["occurredAt"]), kind, details)
+    names = ("sender", "recipient", "subject", "sourceSystem", "campaignId", "sentAt", "failure", "suppression")
+    details = {"MessageId": message_id} | _details(item, *names)
+    kind = "MailCopy" if item["SK"] == keys.copy(message_id)["SK"] else "Mail"
+    return TimelineEntry(datetime.fromisoformat(item["acceptedAt"]), kind, details)
+
+
+def _details(item: Item, *names: str) -> dict[str, str]:
+    return {name[0].upper() + name[1:]: item[name] for name in names if item.get(name)}
+
+
+_ENTRIES: dict[str, Callable[[Item], TimelineEntry]] = {"MESSAGE": _message}

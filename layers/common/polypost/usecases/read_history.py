@@ -1,0 +1,53 @@
+"""Read what was recorded of one contact, by whichever API."""
+
+from collections.abc import Iterator
+
+from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.person_history import PersonHistory
+from polypost.models.contacts import Contact, PermissionChange
+from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
+from polypost.usecases.find_contact import existing_row
+
+# Entries that one read of an export asks for.
+_PAGE = 500
+
+
+def read_timeline(
+    contact_id: int,
+    after: TimelinePosition | None,
+    limit: int,
+    space: str,
+    *,
+    contacts: ContactsTable,
+    history: PersonHistory,
+) -> TimelinePage:
+    """A part of a contact's timeline, newest first: all that was recorded of its addresses and external ids.
+
+    Parameters: after, where the part before ended; limit, how many entries at most.
+
+    Raises: NotFound; Retryable.
+    """
+    row = existing_row(contact_id, space, contacts)
+    return history.timeline(contacts.persons(space, row), after, limit)
+
+
+def export_contact(
+    contact_id: int, space: str, *, contacts: ContactsTable, history: PersonHistory
+) -> tuple[Contact, list[PermissionChange], Iterator[TimelineEntry]]:
+    """All that is held of one person: the contact, the history of its permissions, and its whole timeline.
+
+    Raises: NotFound; Retryable, also while the timeline is read.
+    """
+    row = existing_row(contact_id, space, contacts)
+    persons = contacts.persons(space, row)
+
+    def timeline() -> Iterator[TimelineEntry]:
+        after: TimelinePosition | None = None
+        while True:
+            page = history.timeline(persons, after, _PAGE)
+            yield from page.entries
+            if page.next is None:
+                return
+            after = page.next
+
+    return row.contact, contacts.permission_history(space, contact_id), timeline()

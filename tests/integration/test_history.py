@@ -1,0 +1,315 @@
+"""One person's history: what was recorded of a contact by any API, and its erasure."""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from polypost import runtime
+from polypost.adapters.dynamodb import from_item
+from polypost.adapters.erasure_queue import LONGEST_DELAY
+from polypost.adapters.mail_queue import decode
+from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
+from polypost.models.history import ErasureJob
+from polypost.usecases.delete_contact import GIVEN_UP
+from support.inxmail import send_body
+from support.ses import bounce_object, bounced, complaint_object, event, in_sns_envelope
+from support.template_engine import Engine
+
+from .conftest import Answer, Api
+
+ANN = "ann@example.net"
+BOB = "bob@example.net"
+
+
+def create(api: Api, **members: Any) -> int:
+    answer = api.http("POST", "/api/v1/Contacts", body={"RegistrationSource": "test"} | members)
+    assert answer.status == 201, answer.body
+    return int(answer.body["Id"])
+
+
+def send(api: Api, engine: Engine, **mail: str) -> MessageRef:
+    """Send a mail, and let the worker take it."""
+    assert api.send(send_body(**{"recipient": ANN} | mail)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert api.deliver(queued) == []
+    return MessageRef(decode(queued).message_id, api.space)
+
+
+def timeline(api: Api, contact_id: int, query: str = "") -> Answer:
+    return api.http("GET", f"/api/v1/Contacts/{contact_id}/timeline", query)
+
+
+def kinds(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [entry["Kind"] for entry in answer.body]
+
+
+def log_of(api: Api) -> str:
+    """All that the Logs table holds of the space, as one text."""
+    logs = runtime.logs()
+    pages = logs._client.get_paginator("scan").paginate(TableName=logs._table, ConsistentRead=True)
+    items = [from_item(item) for page in pages for item in page["Items"]]
+    return "\n".join(str(item) for item in items if api.space in str(item))
+
+
+def delete(api: Api, engine: Engine, contact_id: int) -> list[str]:
+    """Delete a contact; the jobs that it queues, as they stand in the queue."""
+    engine.receive("ErasureQueueUrl")
+    assert api.http("DELETE", f"/api/v1/Contacts/{contact_id}").status == 204
+    return received(engine)
+
+
+def received(engine: Engine) -> list[str]:
+    """What was put into the erasure queue, whether or not its time has come."""
+    calls = [json.loads(call.request) for call in engine.calls if call.action == "SendMessage"]
+    engine.calls.clear()
+    queue = engine.stack.outputs["ErasureQueueUrl"]
+    return [call["MessageBody"] for call in calls if call["QueueUrl"] == queue]
+
+
+def erase(api: Api, *jobs: str) -> list[str]:
+    return api.failures("contacts_erasure", *jobs)
+
+
+# --- Timeline ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_timeline_has_mails_and_what_became_of_them_newest_first(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email="Ann@Example.net")
+    message = send(api, engine)
+    send(api, engine, recipient=BOB)
+    api.notify(in_sns_envelope(event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN)))))
+    answer = timeline(api, contact_id)
+    # SES's sample bounced long before this mail was accepted.
+    assert kinds(answer) == ["Mail", "Bounce"]
+    mail, bounce = answer.body
+    assert mail["Details"]["MessageId"] == message.message_id
+    assert mail["Details"]["Subject"] == "Hello"
+    assert bounce == {
+        "At": "2026-01-02T03:04:05.6780000+00:00",
+        "Kind": "Bounce",
+        "Details": {
+            "MessageId": message.message_id,
+            "Recipient": ANN,
+            "Type": "Hard",
+            "ErrorCode": "5.1.1",
+            "ErrorText": "smtp; 550 5.1.1 user unknown",
+        },
+    }
+    assert "Link" not in answer.headers
+
+
+def put_events(api: Api, moments: list[datetime]) -> None:
+    for moment in moments:
+        ref = MessageRef(secrets.token_hex(12), api.space)
+        fact = Fact(EventKind.DELIVERY, ANN, moment, secrets.token_hex(4))
+        assert runtime.logs().put_event(DeliveryEvent(ref, fact))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_pages_join_without_gap_or_repeat(api: Api, limit: int) -> None:
+    contact_id = create(api, Email=ANN)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    put_events(api, [start + timedelta(seconds=second) for second in (0, 1, 1, 1, 1, 2, 3)])
+    found, query = [], f"limit={limit}"
+    while query:
+        answer = timeline(api, contact_id, query)
+        assert answer.status == 200
+        assert len(answer.body) <= limit
+        found += answer.body
+        link = answer.headers.get("Link", "")
+        assert link.endswith('>; rel="next"') or link == ""
+        query = urlsplit(link.partition(">")[0].strip("<")).query
+    assert [entry["At"] for entry in found] == sorted((entry["At"] for entry in found), reverse=True)
+    assert len({entry["Details"]["MessageId"] for entry in found}) == len(found) == 7
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=e30%3D", "cursor=WzEsMiwzXQ%3D%3D", "limit=0", "limit=1001"])
+def test_a_query_that_is_none(api: Api, query: str) -> None:
+    answer = timeline(api, create(api, Email=ANN), query)
+    assert answer.status == 400
+    assert list(answer.body["ModelState"]) == [query.partition("=")[0]]
+
+
+def test_a_former_address_is_the_contacts_until_another_one_has_it(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    send(api, engine)
+    version = api.http("GET", f"/api/v1/Contacts/{contact_id}").body["Version"]
+    assert api.http("PUT", f"/api/v1/Contacts/{contact_id}", body={"Version": version, "Email": BOB}).status == 200
+    assert kinds(timeline(api, contact_id)) == ["Mail"]
+    another = create(api, Email=ANN)
+    assert kinds(timeline(api, contact_id)) == []
+    assert kinds(timeline(api, another)) == ["Mail"]
+
+
+def test_another_space_has_its_own_history(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    ref = MessageRef(secrets.token_hex(12), f"another-{api.space}")
+    runtime.logs().put_event(DeliveryEvent(ref, Fact(EventKind.DELIVERY, ANN, datetime.now(UTC), "1")))
+    assert kinds(timeline(api, contact_id)) == []
+
+
+def test_nobodys_timeline(api: Api) -> None:
+    assert timeline(api, 4711).status == 404
+
+
+# --- Export -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_is_all_that_is_held(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN, LimitMailsPermanently=True, LatestPermissionSource="web form")
+    send(api, engine)
+    answer = api.http("GET", f"/api/v1/Contacts/{contact_id}/export")
+    assert answer.status == 200
+    assert list(answer.body) == ["Contact", "PermissionHistory", "Timeline"]
+    assert answer.body["Contact"] == api.http("GET", f"/api/v1/Contacts/{contact_id}").body
+    (permission,) = answer.body["PermissionHistory"]
+    assert permission["LimitMailsPermanently"] is True
+    assert permission["LatestPermissionSource"] == "web form"
+    assert permission["ChangedBy"] == api.keyid
+    assert sorted(entry["Kind"] for entry in answer.body["Timeline"]) == ["Mail", "Suppressed"]
+
+
+def test_an_export_that_no_response_can_hold(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact_id = create(api, Email=ANN)
+    monkeypatch.setattr("polypost.dialects.contacts.MAX_RESPONSE_BYTES", 100)
+    answer = api.http("GET", f"/api/v1/Contacts/{contact_id}/export")
+    assert answer.status == 413
+    assert "polypost contacts show" in answer.body["Message"]
+
+
+# --- Erasure ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_contact_is_taken_out_of_the_log(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN, FirstName="Ann", LastName="Leeson")
+    other = send(api, engine, recipient=BOB, bccRecipient=ANN)
+    message = send(api, engine, subjectContentPlainText="Dear Leeson")
+    for notification in (
+        event("Send", message, [ANN], send={}),
+        event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN, diagnostic=f"550 <{ANN}> unknown"))),
+    ):
+        assert api.notify(in_sns_envelope(notification)) == []
+    assert ANN in log_of(api)
+    (job,) = delete(api, engine, contact_id)
+    assert ANN not in job
+    assert erase(api, job) == []
+    log = log_of(api)
+    assert ANN not in log
+    assert "Leeson" not in log
+    # The mail to the other person is still his, and the bounce still counts.
+    assert BOB in log
+    assert other.message_id in log
+    (row,) = api.bounces().body["bounces"]
+    assert (row["messageId"], row["recipient"], row["type"]) == (message.message_id, "", "Hard")
+    assert "errorText" not in row
+
+
+def test_an_erasure_is_done_again_when_all_writers_have_ended(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    calls = [json.loads(call.request) for call in engine.calls if call.action == "SendMessage"]
+    assert [call["DelaySeconds"] for call in calls] == [LONGEST_DELAY]
+    (second,) = received(engine)
+    # What a function writes that looked before the contact was deleted.
+    fact = Fact(EventKind.DELIVERY, ANN, datetime.now(UTC), "late")
+    runtime.logs().put_event(DeliveryEvent(message, fact))
+    assert ANN in log_of(api)
+    assert erase(api, second) == []
+    assert ANN not in log_of(api)
+    assert received(engine) == []
+
+
+def test_an_event_that_comes_after_the_erasure_is_stored_without_the_address(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    (job,) = delete(api, engine, contact_id)
+    # One comes before the job is done, one after it.
+    delivery = event(
+        "Delivery", message, [ANN], delivery={"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [ANN]}
+    )
+    assert api.notify(in_sns_envelope(delivery)) == []
+    assert erase(api, job) == []
+    complaint = complaint_object(ANN)
+    assert api.notify(in_sns_envelope(event("Complaint", message, [ANN], complaint=complaint))) == []
+    assert ANN not in log_of(api)
+    (row,) = api.complaints().body["complaints"]
+    assert (row["messageId"], row["recipient"]) == (message.message_id, "")
+    # Who complained is not mailed again, erased or not, and not as a new contact either.
+    create(api, Email=ANN)
+    engine.calls.clear()
+    send(api, engine)
+    assert "POST /v2/email/outbound-emails" not in engine.actions("ses")
+
+
+def test_a_mail_that_was_queued_before_the_erasure_is_recorded_without_the_address(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    assert api.send(send_body(recipient=ANN, bccRecipient=BOB)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    assert api.deliver(queued) == []
+    assert "POST /v2/email/outbound-emails" in engine.actions("ses")
+    assert ANN not in log_of(api)
+    assert decode(queued).message_id in log_of(api)
+
+
+def test_who_comes_back_has_a_history_of_their_own(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    send(api, engine)
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    (second,) = received(engine)
+    again = create(api, Email=ANN)
+    assert kinds(timeline(api, again)) == []
+    before = ErasureJob.model_validate_json(second).before
+    assert before is not None
+    engine.calls.clear()
+    # The id of a message holds the second of its acceptance.
+    message_id = (int(before.timestamp()) + 2).to_bytes(4).hex() + secrets.token_hex(8)
+    fact = Fact(EventKind.DELIVERY, ANN, datetime.now(UTC), "new")
+    runtime.logs().put_event(DeliveryEvent(MessageRef(message_id, api.space), fact))
+    assert erase(api, second) == []
+    assert kinds(timeline(api, again)) == ["Delivery"]
+
+
+def test_a_job_waits_for_its_deletion_and_is_dropped_where_none_comes(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    send(api, engine)
+    row = runtime.contacts().contact(api.space, contact_id)
+    assert row is not None
+    job = ErasureJob(
+        space=api.space,
+        contact_id=contact_id,
+        address_hashes=runtime.contacts().address_hashes(api.space, row),
+        persons=runtime.contacts().persons(api.space, row),
+        requested_at=datetime.now(UTC),
+    )
+    assert erase(api, job.model_dump_json()) == ["0"]
+    old = job.model_copy(update={"requested_at": datetime.now(UTC) - GIVEN_UP})
+    assert erase(api, old.model_dump_json()) == []
+    assert ANN in log_of(api)
+    assert received(engine) == []
+
+
+def test_no_contact_is_deleted_without_its_job(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact_id = create(api, Email=ANN)
+
+    def fail(**_: object) -> None:
+        raise runtime.erasures()._client.exceptions.ClientError(
+            {"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "SendMessage"
+        )
+
+    monkeypatch.setattr(runtime.erasures()._client, "send_message", fail)
+    assert api.http("DELETE", f"/api/v1/Contacts/{contact_id}").status == 503
+    assert api.http("GET", f"/api/v1/Contacts/{contact_id}").status == 200
+
+
+def test_what_is_no_job_stays_in_the_queue(api: Api) -> None:
+    assert erase(api, "{}", "no JSON") == ["0", "1"]
