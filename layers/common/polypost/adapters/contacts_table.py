@@ -237,7 +237,7 @@ class ContactsTable:
         return self._commit(space, old.contact.id, old.contact.last_modified, writes)
 
     def delete(self, space: str, old: ContactRow) -> None:
-        """Delete a contact with its guards, if it still is as it was read.
+        """Delete a contact with its guards, if it still is as it was read; its permission history stays.
 
         By the same transaction, a limit that the contact had set stays as a suppression of its address, and the address
         is marked as erased.
@@ -254,9 +254,6 @@ class ContactsTable:
             return None, [*members, self._delete_place(space, old.place)]
 
         self._commit(space, contact.id, contact.last_modified, writes, deleted=True)
-        for item in self._permission_items(space, contact.id):
-            with translated_errors("dynamodb.DeleteItem"):
-                self._client.delete_item(**self._key(item))
 
     def permission_history(self, space: str, contact_id: int) -> list[PermissionChange]:
         """What a contact allowed, oldest first."""
@@ -270,6 +267,12 @@ class ContactsTable:
             )
             for item in self._permission_items(space, contact_id)
         ]
+
+    def delete_permission_history(self, space: str, contact_id: int) -> None:
+        """Delete what a contact allowed, of which there may be more than one transaction takes."""
+        for item in self._permission_items(space, contact_id):
+            with translated_errors("dynamodb.DeleteItem"):
+                self._client.delete_item(**self._key(item))
 
     # --- the feed of changes ------------------------------------------------------------------------------------------
 

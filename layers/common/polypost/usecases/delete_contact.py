@@ -26,7 +26,7 @@ class NotDeletedYet(Retryable):
 def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, erasures: ErasureQueue) -> None:
     """Delete a contact. A limit of its mails that it had set lives on as a suppression of its address.
 
-    What the log holds of it is erased by a job, which is queued first: a function that ends between the two leaves a
+    What is left of it, in the log above all, is erased by a job, which is queued first: a function that ends between the two leaves a
     job without a deletion, which does nothing, and never a deletion without its job.
 
     Raises: NotFound; Retryable.
@@ -63,4 +63,5 @@ def erase_from_log(job: ErasureJob, *, contacts: ContactsTable, history: PersonH
     before = job.before or datetime.now(UTC)
     history.erase(job.persons, job.address_hashes, before)
     if job.before is None:
+        contacts.delete_permission_history(job.space, job.contact_id)
         erasures.put(job.model_copy(update={"before": before}), delay=LONGEST_DELAY)
