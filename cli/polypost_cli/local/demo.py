@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.attempts import Attempt
 from polypost.auth import secret_digest
 from polypost.contact_secrets import new_secret
 from polypost.date_time_offset import DateTimeOffset
@@ -61,7 +62,7 @@ def seed(outputs: Mapping[str, str]) -> None:
     )
     contact = Contact(
         id=CONTACT_ID,
-        secret=new_secret(CONTACT_ID, access.address_key()),
+        secret=new_secret(CONTACT_ID, Attempt.fresh(now), access.address_key()),
         registration=Registration("demo", DateTimeOffset.now()),
         profile=profile,
         last_modified=DateTimeOffset.now(),

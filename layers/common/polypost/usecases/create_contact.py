@@ -43,7 +43,7 @@ def create_contact(
     creation = attempt.derive("contact", 16).hex()
     for number in range(_ID_TRIES):
         contact_id = random_id(attempt, f"contact id {number}")
-        secret = new_secret(contact_id, access.address_key())
+        secret = new_secret(contact_id, attempt, access.address_key())
         contact = Contact(contact_id, secret, registration, profile, last_modified=_UNSTAMPED, version=b"")
         try:
             row = contacts.create(
