@@ -98,8 +98,9 @@ _CODEC = Codec(reads=(JSON, FORM), writes=(JSON,))
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
-#: Lambda's limit of an answer is 6 MB, of JSON in which the body is a text (Lambda developer guide, "Lambda quotas").
-MAX_RESPONSE_BYTES = 4_500_000
+#: Lambda's response may have 6 MB, as JSON, in which a body of quotation marks is twice as long as it was.
+MAX_RESPONSE_BYTES = 2_900_000
+
 
 # --- Members ----------------------------------------------------------------------------------------------------------
 
@@ -117,11 +118,22 @@ def _eight_bytes(value: bytes) -> bytes:
     return value
 
 
+_System = Annotated[RequiredText, MaxLength(50)]
+_IdInSystem = Annotated[RequiredText, MaxLength(100)]
+
+
 class ExternalIdDto(AspNetModel):
     """A contact's id in another system."""
 
-    System: Annotated[RequiredText, MaxLength(50)]
-    Id: Annotated[RequiredText, MaxLength(100)]
+    System: _System
+    Id: _IdInSystem
+
+
+class ExternalIdParameters(AspNetModel):
+    """A contact's id in another system, as a path names it."""
+
+    system: _System
+    externalId: _IdInSystem
 
 
 def _each_once(value: list[ExternalIdDto] | None) -> list[ExternalIdDto] | None:
@@ -176,11 +188,11 @@ class CreateContactDto(_ProfileMembers):
     RegistrationIp: Annotated[str | None, MaxLength(16), AfterValidator(_ipv4)] = None
     RegistrationStoreId: Int32 | None = None
 
-    def registration(self) -> Registration:
+    def registration(self, now: DateTimeOffset) -> Registration:
         """Where the contact comes from; the time is now where the body has none."""
         return Registration(
             source=self.RegistrationSource,
-            date_time=self.RegistrationDateTime or DateTimeOffset.now(),
+            date_time=self.RegistrationDateTime or now,
             ip=self.RegistrationIp or "",
             store_id=self.RegistrationStoreId,
         )
@@ -286,7 +298,7 @@ def decode_create(request: Request) -> tuple[Registration, Profile]:
     Raises: UnsupportedMediaType; InvalidRequest, naming every field that is wrong.
     """
     body = aspnet.decode(request, CreateContactDto, _CODEC, parameter="contact")
-    return body.registration(), body.profile(())
+    return body.registration(DateTimeOffset.from_datetime(request.attempt.first_seen)), body.profile(())
 
 
 def decode_update(request: Request) -> tuple[bytes, Callable[[Profile], Profile]]:
@@ -316,12 +328,11 @@ def decode_external_id(request: Request) -> ExternalId:
 
     Raises: InvalidRequest.
     """
-    parameters = request.path_parameters
     try:
-        dto = ExternalIdDto.model_validate({"System": parameters["system"], "Id": parameters["externalId"]})
+        parameters = ExternalIdParameters.model_validate(dict(request.path_parameters))
     except ValidationError as error:
         raise invalid_fields(error) from error
-    return ExternalId(dto.System, dto.Id)
+    return ExternalId(parameters.system, parameters.externalId)
 
 
 def encode_contact(request: Request, contact: Contact) -> Response:
@@ -407,8 +418,8 @@ def _position(given: Mapping[str, str]) -> str:
     if not since:
         return ""
     try:
-        # A plus sign that was not escaped arrives as a blank.
-        return feed_position(DateTimeOffset.parse(re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", since)))
+        # The plus sign of an offset that was not escaped arrives as a blank behind the time.
+        return feed_position(DateTimeOffset.parse(re.sub(r"(:[0-9.]+) ([0-9]{2}:[0-9]{2})$", r"\1+\2", since)))
     except ValueError as error:
         raise InvalidRequest("modifiedSince", f"modifiedSince {error}.") from error
 
@@ -436,14 +447,15 @@ def encode_changes(request: Request, query: ChangesQuery, page: ChangePage) -> R
     """200: a part of the list, with the link to what follows.
 
     While there is more to be read at once the link is `next`. At the end of the list it is `monitor` (RFC 5989): where
-    to ask again later for what has changed since.
+    to ask again later for what has changed since. A part that would be too large ends earlier.
     """
-    headers = {}
-    if page.position:
-        parameters = urlencode({"cursor": encode_cursor(page.position), "limit": query.limit})
-        rel = "next" if page.has_more else "monitor"
-        headers["Link"] = f'<{request.origin}{request.path}?{parameters}>; rel="{rel}"'
-    return _CODEC.encode(request, ChangesDto([_change(each) for each in page.changes]), headers=headers)
+    parameters = urlencode({"cursor": encode_cursor(page.position), "limit": query.limit})
+    link = f'<{request.origin}{request.path}?{parameters}>; rel="{"next" if page.has_more else "monitor"}"'
+    changes = ChangesDto([_change(each) for each in page.changes])
+    response = _CODEC.encode(request, changes, headers={"Link": link})
+    if len(response.body.encode()) > MAX_RESPONSE_BYTES:
+        return encode_changes(request, query, page.beginning(len(page.changes) // 2))
+    return response
 
 
 def _change(change: Contact | Tombstone) -> ReadContactDto | TombstoneDto:
@@ -627,7 +639,7 @@ def decode_cells(cells: Mapping[str, str]) -> tuple[Registration, Profile]:
         raise invalid_fields(error) from error
     except ValueError as error:
         raise InvalidRequest("ExternalIds", f"The field ExternalIds must be JSON: {error}.") from error
-    return body.registration(), body.profile(())
+    return body.registration(DateTimeOffset.now()), body.profile(())
 
 
 def encode_cells(contact: Contact) -> list[str]:

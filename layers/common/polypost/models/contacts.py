@@ -100,6 +100,12 @@ class ChangePage:
     position: str
     has_more: bool
 
+    def beginning(self, length: int) -> "ChangePage":
+        """The first changes of the page, fewer than it has; the next part begins with the one after them."""
+        following = self.changes[length]
+        moment = following.deleted if isinstance(following, Tombstone) else following.last_modified
+        return ChangePage(self.changes[:length], feed_position(moment), has_more=True)
+
 
 @dataclass(frozen=True, slots=True)
 class SecretLookup:
