@@ -394,7 +394,7 @@ def test_a_validators_words_continue_the_fields_name() -> None:
         ALL.decode(request('{"Ip": "x", "Count": ["a", "b"]}'), Checked)
     assert raised.value.problems == {
         "Ip": ["The field Ip must be an IPv4 address."],
-        "Count": ["The field Count must have at most 1 item after validation, not 2."],
+        "Count": ["The field Count must have at most 1 item, not 2."],
     }
     assert (raised.value.field, raised.value.message) == ("Ip", "The field Ip must be an IPv4 address.")
 

@@ -128,4 +128,4 @@ def _words(problem: ErrorDetails) -> str:
         return f"The value '{value}' is not valid for {name}." if shown else f"The value is not valid for {name}."
     if problem["type"] in _KINDS:
         return f"The field {name} must be {_KINDS[problem['type']]}."
-    return f"The field {name} {re.sub('^[A-Z][a-z]+ should ', 'must ', message)}."
+    return f"The field {name} {re.sub('^[A-Z][a-z]+ should ', 'must ', message).replace(' after validation', '')}."
