@@ -104,7 +104,7 @@ def test_a_part_that_would_be_too_large_ends_early_and_nothing_is_lost(
     created = [create(api, LatestPermissionSource="x" * 1000) for _ in range(7)]
     api.http("DELETE", f"{CONTACTS}/{created.pop(4)['Id']}")
     later()
-    monkeypatch.setattr(contacts, "_LONGEST_LIST_BYTES", 4000)
+    monkeypatch.setattr(contacts, "MAX_RESPONSE_BYTES", 4000)
     first = find(api)
     assert (len(first.body), link(first)[1]) == (1, "next")
     changes, _ = follow(api)

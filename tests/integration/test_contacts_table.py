@@ -141,6 +141,7 @@ def test_a_contact_goes_whole_wherever_its_deletion_stops(dynamodb_engine: Dynam
             contacts.delete(contact)
         contacts.check()
         assert any(item["PK"] == suppression["PK"] for item in contacts.items())
+        contacts.erase()
         assert contacts.table.permission_history(SPACE, contact.id) == [], stop
         contacts.create(email=email)
 

@@ -9,13 +9,14 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.dynamodb import from_item
 from polypost.adapters.erasure_queue import ErasureQueue
+from polypost.adapters.person_history import PersonHistory
 from polypost.attempts import Attempt
 from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Space
 from polypost.models.contacts import ChangePage, Contact, Profile, Registration
 from polypost.models.history import ErasureJob
 from polypost.usecases.create_contact import create_contact
-from polypost.usecases.delete_contact import delete_contact
+from polypost.usecases.delete_contact import delete_contact, erase_from_log
 from polypost.usecases.update_contact import update_contact
 from support.dynamodb import DynamodbEngine
 
@@ -78,6 +79,14 @@ class ContactsOfASpace:
 
     def delete(self, contact: Contact) -> None:
         delete_contact(contact.id, SPACE, contacts=self.table, erasures=self.erasures)
+
+    def erase(self) -> None:
+        """Do the jobs that deletions have queued."""
+        logs = self.engine.tables["LogsTable"]
+        history = PersonHistory(self.engine.client, logs, self.access.address_key)
+        jobs, self.erasures.jobs = self.erasures.jobs, []
+        for job in jobs:
+            erase_from_log(job, contacts=self.table, history=history, erasures=self.erasures)
 
     def now(self, contact: Contact) -> Contact | None:
         """A contact as it is stored now."""

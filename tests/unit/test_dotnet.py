@@ -135,7 +135,7 @@ def test_now_lies_between_two_readings_of_the_clock(monkeypatch: pytest.MonkeyPa
     before = datetime.now(UTC)
     now = DateTimeOffset.now()
     assert before <= now.to_utc() <= datetime.now(UTC)
-    monkeypatch.setattr("polypost.dotnet.time.time_ns", lambda: 1_732_170_244_098_081_799)
+    monkeypatch.setattr("polypost.date_time_offset.time.time_ns", lambda: 1_732_170_244_098_081_799)
     assert str(DateTimeOffset.now()) == "2024-11-21T06:24:04.0980817+00:00"
 
 

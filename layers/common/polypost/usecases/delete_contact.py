@@ -26,8 +26,8 @@ class NotDeletedYet(Retryable):
 def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, erasures: ErasureQueue) -> None:
     """Delete a contact. A limit of its mails that it had set lives on as a suppression of its address.
 
-    What is left of it, in the log above all, is erased by a job, which is queued first: a function that ends between the two leaves a
-    job without a deletion, which does nothing, and never a deletion without its job.
+    What is left of it, in the log above all, is erased by a job, which is queued first: a function that ends between
+    the two leaves a job without a deletion, which does nothing, and never a deletion without its job.
 
     Raises: NotFound; Retryable.
     """
