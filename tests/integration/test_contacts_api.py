@@ -360,6 +360,26 @@ def test_a_space_that_switched_the_name_rule_off(api: Api) -> None:
     assert post(api, Email=ANN["Email"]).status == 409
 
 
+def test_namesakes_when_the_name_rule_comes_back(api: Api) -> None:
+    change_settings(api, unique_names=False)
+    one, other = (create(api, FirstName="Ann", LastName="Lee", Email=f"{number}@example.com") for number in range(2))
+    change_settings(api)
+    one = update(api, one, Email="one@example.com")
+    assert post(api, FirstName="Ann", LastName="Lee").status == 409
+    refused = put(api, other, Email="other@example.com")
+    assert (refused.status, refused.body["Message"][:9]) == (409, "FirstName")
+    other = update(api, other, LastName="Ray")
+    update(api, one, LastName="Roy")
+
+
+def test_phones_when_their_rule_changes(api: Api) -> None:
+    contact = create(api, Phone="12345678", PhoneCountryCode="45")
+    change_settings(api, phone_with_country_code=True)
+    assert find(api, phone="12345678", phoneCountryCode="45").status == 404
+    contact = update(api, contact)
+    assert find(api, phone="12345678", phoneCountryCode="45").body == contact
+
+
 def test_a_space_that_tells_phones_apart_by_country(api: Api) -> None:
     change_settings(api, phone_with_country_code=True)
     danish = create(api, Phone="12345678", PhoneCountryCode="+45")
