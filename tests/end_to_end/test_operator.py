@@ -79,6 +79,7 @@ def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack:
         "id": space,
         "createdAt": as_json(run, "spaces", "show", space)["createdAt"],
         "description": "changed",
+        "settings": {"uniqueNames": True, "phoneWithCountryCode": False},
         "keys": [],
         "senderDomains": [],
     }
@@ -94,6 +95,17 @@ def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack:
     assert "an id is used once" in run("spaces", "create", space, expect=1).stderr
     auth = (key["keyid"], key["secret"])
     assert local_stack.client.get(f"{API}/verifiedSenders", auth=auth).status_code == 401
+
+
+def test_a_space_can_do_without_unique_names(run: Run, space: str, local_stack: RunningStack) -> None:
+    run("spaces", "set", space, "--unique-names", "off")
+    assert re.search(r"^unique names +off *$", run("spaces", "show", space).stdout, re.MULTILINE)
+    key = as_json(run, "keys", "create", space, "--scope", "contacts:write")
+    namesake = {"RegistrationSource": "shop", "FirstName": "Ann", "LastName": "Lee", "Email": "ann@example.com"}
+    for email, status in (("ann@example.com", 201), ("lee@example.com", 201), ("ANN@example.com", 409)):
+        body = namesake | {"Email": email}
+        answer = local_stack.client.post("/api/v1/Contacts", json=body, auth=(key["keyid"], key["secret"]))
+        assert answer.status_code == status
 
 
 def test_a_key_signs_in_and_its_secret_is_shown_once(run: Run, space: str, local_stack: RunningStack) -> None:

@@ -29,6 +29,10 @@ _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d 
   "bodyContentHTML": "<html><body><b>This is a test\\nbody.</b></body></html>",
   "bodyContentPlainText": "This is a test text for the text part." }}'"""
 
+_CREATE_CONTACT = """curl -u '{user}' -H 'Content-Type: application/json' '{contacts}' -d '{{
+  "RegistrationSource": "web form", "Email": "ann.lee@example.com", "PhoneCountryCode": "+45", "Phone": "12 34 56 78",
+  "FirstName": "Ann", "LastName": "Lee", "PreferredStoreId": {store_id} }}'"""
+
 
 def seed(outputs: Mapping[str, str]) -> None:
     """Create the demo space, its credential with every scope, its verified sender domains, a store and a contact.
@@ -79,6 +83,7 @@ def curls(base_url: str) -> list[str]:
     """
     user = f"{KEYID}:{SECRET}"
     api = f"{base_url}/api-service/custom/sap/v1"
+    contacts = f"{base_url}/api/v1/Contacts"
     commands = {
         "Send a mail": _SEND.format(user=user, api=api, recipient="max.mustermann@example.invalid"),
         "Send a mail that bounces": _SEND.format(user=user, api=api, recipient="bounce@simulator.amazonses.com"),
@@ -87,5 +92,9 @@ def curls(base_url: str) -> list[str]:
         "The mail that went out, also a page for a browser": f"curl '{base_url}/_local/mailbox'",
         "What bounced, a moment after its sending": f"curl -u '{user}' '{api}/bounces'",
         "Who complained": f"curl -u '{user}' '{api}/complaints'",
+        "Create a contact": _CREATE_CONTACT.format(user=user, contacts=contacts, store_id=STORE_ID),
+        "Read a contact": f"curl -u '{user}' '{contacts}/{CONTACT_ID}'",
+        "Which contacts changed, up to ten seconds ago": f"curl -i -u '{user}' '{contacts}?limit=100'",
+        "The stores that contacts refer to": f"curl -u '{user}' '{base_url}/api/v1/Stores'",
     }
     return [f"\n# {what}\n{command}" for what, command in commands.items()]
