@@ -9,13 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from polypost.date_time_offset import DateTimeOffset
 from polypost.models.delivery import MessageRef
+from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost_cli.local.aws_server import AwsCall
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope
 from support.template_engine import Engine
 
 from .conftest import Api
+from .test_contacts_api import CONTACTS
 from .test_event_lists import START, store
 from .test_worker import queue_mail
 
@@ -55,6 +60,14 @@ def size(value: Any) -> int:
 def dynamodb_units(call: AwsCall) -> Counter[str]:
     """Read and write request units of a call (DynamoDB developer guide, "Read and write operations")."""
     request, answer = json.loads(call.request), json.loads(call.response)
+    if call.action == "BatchGetItem":
+        ((table, asked),) = request["RequestItems"].items()
+        each = 1.0 if asked.get("ConsistentRead") else 0.5
+        return Counter({"read units": sum(each * math.ceil(size(item) / 4096) for item in answer["Responses"][table])})
+    if call.action == "TransactWriteItems":
+        # Each member is written twice, to prepare and to commit.
+        writes = [write for member in request["TransactItems"] for write in member.values()]
+        return Counter({"write units": sum(2 * math.ceil(size(write.get("Item", "-")) / 1024) for write in writes)})
     if call.action in ("GetItem", "Query"):
         items = answer.get("Items") or [answer.get("Item", {})]
         each = 1.0 if request.get("ConsistentRead") else 0.5
@@ -121,7 +134,45 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     operations["list a page of 100 bounces"] = count(
         engine, lambda: api.bounces("pageSize=100"), API_requests=1, function_runs=1
     )
+    return operations | measured_contacts(api, engine)
+
+
+def measured_contacts(api: Api, engine: Engine) -> dict[str, Counter[str]]:
+    contact: dict[str, Any] = {}
+
+    def request(method: str, path: str, query: str = "", **options: Any) -> Counter[str]:
+        def ask() -> None:
+            answer = api.http(method, path, query, **options)
+            assert answer.status in (200, 201), answer.body
+            contact.update(answer.body if isinstance(answer.body, dict) else {})
+
+        return count(engine, ask, API_requests=1, function_runs=1)
+
+    request("POST", CONTACTS, body={"RegistrationSource": "web form"})  # warms what the functions remember
+    operations = {"create a contact with e-mail, phone and name": request("POST", CONTACTS, body=CONTACT)}
+    path = f"{CONTACTS}/{contact['Id']}"
+    operations["read a contact"] = request("GET", path)
+    operations["find a contact by its e-mail"] = request("GET", CONTACTS, "email=max@example.net")
+    operations["update a contact"] = request("PUT", path, body=contact | {"ContactCompanyId": 1})
+    operations["change its e-mail"] = request("PUT", path, body=contact | {"Email": "mm@example.net"})
+    for number in range(100):
+        names = {"Email": f"{number}@example.net", "Phone": f"{number}", "LastName": f"{number}"}
+        request("POST", CONTACTS, body=CONTACT | names)
+    with pytest.MonkeyPatch.context() as patch:
+        since = DateTimeOffset.now()
+        patch.setattr(DateTimeOffset, "now", lambda: since.plus_seconds(FEED_DELAY_SECONDS + 1))
+        operations["list a page of 100 changes"] = request("GET", CONTACTS, "limit=100")
+        operations["look for more changes in vain"] = request("GET", CONTACTS, f"modifiedSince={since}")
     return operations
+
+
+CONTACT = {
+    "RegistrationSource": "web form",
+    "Email": "max@example.net",
+    "Phone": "12 34 56 78",
+    "FirstName": "Max",
+    "LastName": "Mustermann",
+}
 
 
 MAIL = send_body(sourceSystem="S", campaignId="C")
