@@ -63,11 +63,18 @@ def dynamodb_units(call: AwsCall) -> Counter[str]:
     if call.action == "BatchGetItem":
         ((table, asked),) = request["RequestItems"].items()
         each = 1.0 if asked.get("ConsistentRead") else 0.5
-        return Counter({"read units": sum(each * math.ceil(size(item) / 4096) for item in answer["Responses"][table])})
+        found = answer["Responses"][table]
+        # An item that is not there costs what a small one does.
+        missing = len(asked["Keys"]) - len(found)
+        return Counter({"read units": each * (missing + sum(math.ceil(size(item) / 4096) for item in found))})
     if call.action == "TransactWriteItems":
-        # Each member is written twice, to prepare and to commit.
+        # Each member is written twice, to prepare and to commit, and to each index once.
         writes = [write for member in request["TransactItems"] for write in member.values()]
-        return Counter({"write units": sum(2 * math.ceil(size(write.get("Item", "-")) / 1024) for write in writes)})
+        units = (
+            2 * math.ceil(size(write.get("Item", "-")) / 1024) + sum(key in write.get("Item", {}) for key in INDEX_KEYS)
+            for write in writes
+        )
+        return Counter({"write units": sum(units)})
     if call.action in ("GetItem", "Query"):
         items = answer.get("Items") or [answer.get("Item", {})]
         each = 1.0 if request.get("ConsistentRead") else 0.5
