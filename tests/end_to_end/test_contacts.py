@@ -80,7 +80,7 @@ def test_of_many_creations_at_once_one_wins(client: httpx.Client) -> None:
     assert all(answer.json() == message for answer in answers if answer.status_code == 409)
 
 
-@pytest.mark.parametrize("external_id", ["4711", "a b+c", "Größe 100%", "50%25", "a?b#c", "a;b,c:d@e", "a\\b", "~.a"])
+@pytest.mark.parametrize("external_id", ["4711", "a b+c", "Größe 100%", "50%25", "a#b&c", "a;b,c:d@e", "a\\b", "~.a"])
 def test_external_ids_in_paths(client: httpx.Client, external_id: str) -> None:
     system = f"till {secrets.token_hex(4)} ü"
     contact = create(client)
