@@ -7,8 +7,10 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
+from polypost.adapters.contacts_table import GIVEN_UP_SECONDS
 from polypost.dialects import all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
+from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost_cli.local.template import Template, read_template
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +95,13 @@ def test_time_outs_stand_in_order(template: Template) -> None:
     assert worst_batch < functions["MailWorker"]["Timeout"]
     assert functions["MailWorker"]["Timeout"] < queues["MailQueue"]["VisibilityTimeout"] < LEASE.total_seconds()
     assert functions["SesEvents"]["Timeout"] < queues["SesEventsQueue"]["VisibilityTimeout"]
+
+
+def test_a_change_of_a_contact_is_given_up_only_when_its_function_has_ended(template: Template) -> None:
+    functions = resources(template, "AWS::Lambda::Function")
+    time_outs = [function["Timeout"] for name, function in functions.items() if name.startswith("Contacts")]
+    # With room for clocks that differ.
+    assert 0 < max(time_outs) <= GIVEN_UP_SECONDS - FEED_DELAY_SECONDS
 
 
 def test_every_queue_that_a_function_reads_has_a_dead_letter_queue(template: Template) -> None:
