@@ -777,6 +777,17 @@ def test_external_ids_come_and_go(api: Api) -> None:
     assert find(api, externalSystem="shop", externalId="Ünïcode 1+1=2").status == 404
 
 
+def test_what_stands_in_a_path_is_logged_nowhere(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    contact = create(api)
+    caplog.clear()
+    external_id(api, "PUT", contact, "mail", "ann@example.com")
+    find(api, email="ann@example.com")
+    put_route, get_route = (vars(record)["route"] for record in caplog.records)
+    assert put_route == f"PUT {CONTACTS}/{{id}}/external-ids/{{system}}/{{externalId}}"
+    assert get_route == f"GET {CONTACTS}"
+    assert "ann@example.com" not in str([vars(record) for record in caplog.records])
+
+
 def test_an_external_id_is_one_contacts_own(api: Api) -> None:
     create(api, ExternalIds=EXTERNAL_IDS)
     other = create(api)
