@@ -13,8 +13,8 @@ from polypost.adapters.clients import TransactionConflict
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict, NotFound
 from polypost.models.access import SpaceSettings
-from polypost.models.contacts import Contact, ContactConflict, ExternalId, Profile, Store
-from polypost.usecases.update_contact import attach_external_id
+from polypost.models.contacts import Contact, ContactConflict, ExternalId, Profile, Store, external_id_claim
+from polypost.usecases.update_contact import attach_external_id, detach_external_id
 from support.contacts import SPACE, ContactsOfASpace, new_attempt
 from support.dynamodb import DynamodbEngine
 from support.parallel import in_parallel
@@ -183,6 +183,21 @@ def test_external_ids_that_are_attached_at_once_are_all_kept(contacts: ContactsO
         outcome.result()
     (stored,) = contacts.check()
     assert sorted(each["id"] for each in stored["externalIds"]) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_guid_of_another_case_is_the_same_external_id(contacts: ContactsOfASpace) -> None:
+    lower, upper = (ExternalId("crm", f"3d6ab237-6e5e-4e4a-b76a-{node}") for node in ("4ebe7d89b9e0", "4EBE7D89B9E0"))
+    contact = contacts.create(external_ids=(upper,))
+    options: dict[str, Any] = {"access": contacts.access, "contacts": contacts.table}
+    with pytest.raises(Conflict):
+        contacts.create(external_ids=(lower,))
+    row = contacts.table.holder(SPACE, external_id_claim(lower))
+    assert row is not None
+    assert row.contact == contact
+    assert attach_external_id(contact.id, lower, SPACE, "key", **options) == contact
+    assert detach_external_id(contact.id, lower, SPACE, "key", **options).profile.external_ids == ()
+    assert contacts.table.holder(SPACE, external_id_claim(upper)) is None
+    contacts.check()
 
 
 def test_changes_and_deletions_at_once_leave_no_rest(contacts: ContactsOfASpace) -> None:

@@ -78,6 +78,18 @@ def test_each_external_id_is_claimed() -> None:
     assert [claim.parts for claim in claims(external_ids=ids)] == [("shop", "1"), ("shop", "2"), ("till", "1")]
 
 
+GUID = "3d6ab237-6e5e-4e4a-b76a-4ebe7d89b9e0"
+
+
+def test_of_an_external_id_case_matters_unless_it_is_a_guid() -> None:
+    def claim(external_id: str) -> list[Claim]:
+        return claims(external_ids=(ExternalId("crm", external_id),))
+
+    assert claim(GUID) == claim(GUID.upper())
+    assert claim("egkKDgANTq4") != claim("EGKKDGANTQ4")
+    assert claim(f"{GUID}-A") != claim(f"{GUID}-a")
+
+
 @given(st.text(), st.text(), st.text(), st.text())
 def test_what_is_normalised_stays_as_it_is(email: str, phone: str, first: str, last: str) -> None:
     once = {claim.kind: claim.parts for claim in claims(email=email, phone=phone, first_name=first, last_name=last)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from polypost.addresses import normalised
+from polypost.caseless import folded
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict
 from polypost.models.access import SpaceSettings
@@ -196,7 +197,7 @@ def claims_of(profile: Profile, settings: SpaceSettings) -> Iterator[Claim]:
         yield email
     if phone := phone_claim(profile.phone or "", profile.phone_country_code or "", settings):
         yield phone
-    first, last = _folded(profile.first_name or ""), _folded(profile.last_name or "")
+    first, last = folded(profile.first_name or ""), folded(profile.last_name or "")
     if settings.unique_names and first and last:
         yield Claim(ClaimKind.NAME, (first, last))
     for external_id in profile.external_ids:
@@ -218,16 +219,14 @@ def phone_claim(phone: str, country_code: str, settings: SpaceSettings) -> Claim
     return Claim(ClaimKind.PHONE, (*country, digits))
 
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
 def external_id_claim(external_id: ExternalId) -> Claim:
-    """The claim on an id in another system."""
-    return Claim(ClaimKind.EXTERNAL_ID, (external_id.system, external_id.id))
+    """The claim on an id in another system; of ids that are GUIDs case says nothing, and each database has its own."""
+    system, unique = external_id.system, external_id.id
+    return Claim(ClaimKind.EXTERNAL_ID, (system, unique.lower() if _GUID.fullmatch(unique) else unique))
 
 
 def _digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
-
-
-def _folded(text: str) -> str:
-    # Unicode's own way to compare without case (The Unicode Standard, section 3.13, compatibility caseless matching).
-    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
-    return " ".join(unicodedata.normalize("NFKC", once.casefold()).split())

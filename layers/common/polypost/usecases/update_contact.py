@@ -13,6 +13,7 @@ from polypost.models.contacts import (
     ExternalId,
     Profile,
     claims_of,
+    external_id_claim,
 )
 from polypost.usecases.create_contact import conflict_message, require_store
 from polypost.usecases.find_contact import existing_row, no_contact
@@ -67,10 +68,11 @@ def attach_external_id(
 
     Raises: NotFound; ContactConflict, if another contact has it, or this one has MAX_EXTERNAL_IDS; Retryable.
     """
+    claim = external_id_claim(external_id)
 
     def attached(contact: Contact) -> Profile:
         profile = contact.profile
-        if external_id in profile.external_ids:
+        if any(external_id_claim(each) == claim for each in profile.external_ids):
             return profile
         if len(profile.external_ids) >= MAX_EXTERNAL_IDS:
             raise ContactConflict(f"ExternalIds: a contact has at most {MAX_EXTERNAL_IDS}.", contact)
@@ -92,12 +94,14 @@ def detach_external_id(
 
     Raises: NotFound, also if the contact does not have it; Retryable.
     """
+    claim = external_id_claim(external_id)
 
     def detached(contact: Contact) -> Profile:
         profile = contact.profile
-        if external_id not in profile.external_ids:
+        kept = tuple(each for each in profile.external_ids if external_id_claim(each) != claim)
+        if kept == profile.external_ids:
             raise NotFound(f"The contact has no Id '{external_id.id}' of the system '{external_id.system}'.")
-        return replace(profile, external_ids=tuple(each for each in profile.external_ids if each != external_id))
+        return replace(profile, external_ids=kept)
 
     return _change_external_ids(contact_id, detached, space, keyid, access, contacts)
 
