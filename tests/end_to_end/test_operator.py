@@ -271,4 +271,53 @@ def test_what_is_done_can_be_piped_too(run: Run) -> None:
     assert as_json(run, "domains", "verify", space, "piped.example")["verified"] is True
     assert as_json(run, "domains", "remove", space, "piped.example") == {"removed": "piped.example"}
     deleted = json.loads(run("spaces", "delete", space, "--json", typed="y\n").stdout)
-    assert deleted == {"deleted": space, "keys": [], "senderDomains": []}
+    assert deleted == {"deleted": space, "keys": [], "senderDomains": [], "campaigns": []}
+
+
+def test_a_campaign_from_its_first_page_to_its_end(run: Run, space: str) -> None:
+    campaigns = partial(as_json, run, "campaigns")
+    assert campaigns("list", "--space", space) == []
+    url = "https://bücher.example/früh?a=b"
+    made = campaigns("set", "Spring Sale", "--space", space, "--url", url)
+    assert made == {
+        "key": made["key"],
+        "name": "Spring Sale",
+        "landingPage": "https://xn--bcher-kva.example/fr%C3%BCh?a=b",
+    }
+    assert campaigns("show", "spring  SALE", "--space", space) == made
+    assert campaigns("list", "--space", space) == [made]
+    listed = run("campaigns", "list", "--space", space).stdout
+    assert "Spring Sale" in listed
+    assert made["landingPage"] in listed
+    assert "lead to no page within a minute" in run("campaigns", "set", "Spring", "--space", space, "--no-url").stdout
+    assert campaigns("show", "Spring", "--space", space)["landingPage"] is None
+    assert "none, a visitor is told so" in run("campaigns", "show", "Spring", "--space", space).stdout
+    assert "campaigns: Spring, Spring Sale;" in run("spaces", "delete", space, typed="n\n", expect=1).stdout
+    run("campaigns", "delete", "Spring", "--space", space)
+    assert campaigns("delete", "spring sale", "--space", space) == {"deleted": "Spring Sale"}
+    assert campaigns("set", "SPRING SALE", "--space", space, "--no-url")["key"] == made["key"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["x"], "--url URL, or --no-url"),
+        (["x", "--url", "https://shop.example/", "--no-url"], "--url URL, or --no-url"),
+        ([" ", "--no-url"], "is not blank"),
+        (["x", "--url", "shop.example"], "shop.example is no http or https URL"),
+        (["x", "--url", "ftp://shop.example/"], "ftp://shop.example/ is no http or https URL"),
+        (["x", "--url", "javascript:alert(1)"], "is no http or https URL"),
+        (["x", "--url", f"https://shop.example/{'x' * 2083}"], "at most 2083 characters"),
+        (["x", "--url", "https://shop.example/?s=search"], "has a parameter s, where the contact's Secret goes"),
+    ],
+)
+def test_bad_options_of_a_campaign(run: Run, words: list[str], problem: str) -> None:
+    said = run("campaigns", "set", *words, "--space", "demo", expect=2).stderr
+    assert problem in " ".join(said.split())
+
+
+def test_a_campaign_that_is_not_there(run: Run) -> None:
+    for command in ("show", "delete"):
+        said = run("campaigns", command, "nothing", "--space", "demo", expect=1).stderr
+        assert said == "Error: the space demo has no campaign nothing\n"
+    assert "there is no space nobody" in run("campaigns", "list", "--space", "nobody", expect=1).stderr

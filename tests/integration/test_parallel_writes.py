@@ -8,6 +8,7 @@ import pytest
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.logs_table import Claimed, Leased, LogsTable
 from polypost.models.access import Space
+from polypost.models.campaigns import Campaign
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from support.dynamodb import DynamodbEngine
@@ -72,3 +73,20 @@ def test_a_space_is_created_once_and_the_key_for_addresses_with_the_first(access
     assert sum(new for new, _ in created) == 8
     assert len({key for _, key in created}) == 1
     assert access.spaces() == spaces[:8]
+
+
+def test_a_campaign_is_created_once_and_never_over_one_with_a_page(access: AccessTable) -> None:
+    access.create_space(Space(id="acme", created_at=NOW))
+    key = access.campaign_key("acme", "Spring")
+    meant = Campaign(key, "Spring", "https://shop.example/")
+
+    def set_page() -> bool:
+        access.put_campaign("acme", meant)
+        return False
+
+    def create() -> bool:
+        return access.create_campaign("acme", Campaign(key, "spring"))
+
+    created = [run.result() for run in in_parallel([set_page, *[create] * RUNS])]
+    assert created.count(True) <= 1
+    assert access.campaigns("acme") == [meant]

@@ -13,6 +13,7 @@ from polypost.adapters.logs_table import Claimed, LogsTable
 from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Permanent
 from polypost.models.access import Credential, Scope, Space
+from polypost.models.campaigns import Campaign
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.usecases import deliver_mail
@@ -162,6 +163,7 @@ def test_a_space_goes_at_once_and_whole_wherever_its_deletion_stops(dynamodb_eng
                 access.create_credential(credential)
             for domain in ("a.example", "b.example"):
                 access.put_sender_domain(SPACE.id, domain, verified=True)
+            access.put_campaign(SPACE.id, Campaign("key", "Spring"))
             with stop:
                 access.delete_space(SPACE.id, CREATED_AT + timedelta(days=1))
             untouched = access.credentials(SPACE.id) == credentials and len(access.sender_domains(SPACE.id)) == 2
@@ -170,4 +172,5 @@ def test_a_space_goes_at_once_and_whole_wherever_its_deletion_stops(dynamodb_eng
             assert access.spaces() == [], stop
             assert access.credentials(SPACE.id) == [], stop
             assert access.sender_domains(SPACE.id) == [], stop
+            assert access.campaigns(SPACE.id) == [], stop
             assert not access.create_space(SPACE), stop

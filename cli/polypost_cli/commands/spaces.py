@@ -133,16 +133,18 @@ def set_space(target: Target, space: str, description: str | None, as_json: bool
 @as_json
 @on_a_stack
 def delete(target: Target, space: str, yes: bool, as_json: bool) -> None:
-    """Delete SPACE with its keys and sender domains; again, if it was stopped half-way."""
+    """Delete SPACE with its keys, sender domains and campaigns; again, if it was stopped half-way."""
     keys = target.access.credentials(space)
     domains = target.access.sender_domains(space)
-    if not keys and not domains:
+    campaigns = target.access.campaigns(space)
+    if not keys and not domains and not campaigns:
         existing(target, space)
     # What is asked goes to the terminal beside what is piped on.
     say = partial(click.echo, err=as_json)
     say(f"Deleting the space {space} takes away")
     say(f"  keys: {_listed(key.keyid for key in keys)}; their requests are refused within a minute")
     say(f"  sender domains: {_listed(domain.domain for domain in domains)}; SES keeps them")
+    say(f"  campaigns: {_listed(campaign.name for campaign in campaigns)}; their links lead nowhere within a minute")
     say("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
     if not yes:
         click.confirm(f"Delete the space {space}?", abort=True, err=as_json)
@@ -152,6 +154,7 @@ def delete(target: Target, space: str, yes: bool, as_json: bool) -> None:
         "deleted": space,
         "keys": [key.keyid for key in keys],
         "senderDomains": [domain.domain for domain in domains],
+        "campaigns": [campaign.name for campaign in campaigns],
     }
     tell(f"Deleted the space {space}.", deleted, as_json=as_json)
 

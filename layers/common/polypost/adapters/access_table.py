@@ -1,4 +1,4 @@
-"""The Access table: spaces, credentials, sender domains, and the stack's key for addresses."""
+"""The Access table: spaces, credentials, sender domains, campaigns, and the stack's key for addresses."""
 
 import secrets
 from datetime import datetime
@@ -9,8 +9,10 @@ from cachetools import TTLCache
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
+from polypost.caseless import folded
 from polypost.errors import Permanent
 from polypost.models.access import Credential, SenderDomain, Space, SpaceSettings
+from polypost.models.campaigns import Campaign
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,6 +60,12 @@ class AccessTable:
         with translated_errors("dynamodb.Query"):
             return [from_item(item) for page in pages for item in page["Items"]]
 
+    def _of_space(self, prefix: keys.Key) -> list[dict[str, Any]]:
+        return self._query(
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues=to_item({":pk": prefix["PK"], ":sk": prefix["SK"]}),
+        )
+
     def _directory(self, name: str) -> list[dict[str, Any]]:
         return self._query(
             IndexName="Directory",
@@ -89,12 +97,21 @@ class AccessTable:
 
     def sender_domains(self, space_id: str) -> list[SenderDomain]:
         """A space's sender domains, verified or not yet, in alphabetical order."""
-        key = keys.sender_domain(space_id, "")
-        items = self._query(
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
-            ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
-        )
+        items = self._of_space(keys.sender_domain(space_id, ""))
         return [SenderDomain(domain=item["domain"], verified=item["verified"]) for item in items]
+
+    def campaign_key(self, space_id: str, name: str) -> str:
+        """The key of the campaign of a name, in any spelling of it, whether there is one or not."""
+        return keys.campaign_key(self.address_key(), space_id, name)
+
+    def campaign(self, space_id: str, campaign_key: str) -> Campaign | None:
+        """A campaign by its key; a change of it is seen within CACHE_SECONDS."""
+        item = self._get(keys.campaign(space_id, campaign_key))
+        return None if item is None else _campaign(item)
+
+    def create_campaign(self, space_id: str, campaign: Campaign) -> bool:
+        """Store a campaign; False if there is one of its key, which stays as it is."""
+        return self._create(_campaign_item(space_id, campaign))
 
     def address_key(self) -> bytes:
         """The stack's key for the HMACs of addresses.
@@ -152,7 +169,7 @@ class AccessTable:
             )
 
     def delete_space(self, space_id: str, deleted_at: datetime) -> None:
-        """Delete a space with its credentials and sender domains.
+        """Delete a space with its credentials, sender domains and campaigns.
 
         The id stays taken, since the log of the space's mail does: who got the id next would read it. Stopped
         half-way, the space is gone already, and calling again takes the rest away.
@@ -169,6 +186,8 @@ class AccessTable:
             self.delete_credential(credential.keyid)
         for sender_domain in self.sender_domains(space_id):
             self.delete_sender_domain(space_id, sender_domain.domain)
+        for campaign in self.campaigns(space_id):
+            self.delete_campaign(space_id, campaign.key)
 
     def create_credential(self, credential: Credential) -> bool:
         """Store a credential; False if its keyid is taken."""
@@ -204,6 +223,20 @@ class AccessTable:
         """Take a domain from a space; whether the space had it."""
         return self._delete(keys.sender_domain(space_id, domain))
 
+    def campaigns(self, space_id: str) -> list[Campaign]:
+        """A space's campaigns, in alphabetical order."""
+        found = map(_campaign, self._of_space(keys.campaign(space_id, "")))
+        return sorted(found, key=lambda campaign: folded(campaign.name))
+
+    def put_campaign(self, space_id: str, campaign: Campaign) -> None:
+        """Store a campaign as it is to be; warm functions see it within CACHE_SECONDS."""
+        with translated_errors("dynamodb.PutItem"):
+            self._client.put_item(TableName=self._table, Item=to_item(_campaign_item(space_id, campaign)))
+
+    def delete_campaign(self, space_id: str, campaign_key: str) -> bool:
+        """Delete a campaign; whether there was one. Its links stay, and lead to no landing page."""
+        return self._delete(keys.campaign(space_id, campaign_key))
+
     def _delete(self, key: keys.Key) -> bool:
         with translated_errors("dynamodb.DeleteItem"):
             answer = self._client.delete_item(TableName=self._table, Key=to_item(key), ReturnValues="ALL_OLD")
@@ -217,6 +250,18 @@ def _space(item: dict[str, Any]) -> Space:
         description=item["description"],
         settings=SpaceSettings.model_validate(item.get("settings", {})),
     )
+
+
+def _campaign_item(space_id: str, campaign: Campaign) -> dict[str, Any]:
+    return keys.campaign(space_id, campaign.key) | {
+        "campaignKey": campaign.key,
+        "name": campaign.name,
+        "landingPage": campaign.landing_page,
+    }
+
+
+def _campaign(item: dict[str, Any]) -> Campaign:
+    return Campaign(key=item["campaignKey"], name=item["name"], landing_page=item.get("landingPage"))
 
 
 def _credential(item: dict[str, Any]) -> Credential:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from polypost.addresses import normalised
+from polypost.caseless import folded
 from polypost.date_time_offset import DateTimeOffset
 from polypost.models.contacts import Claim, ClaimKind, feed_position
 from polypost.models.delivery import EventList
@@ -48,6 +49,16 @@ def credential(keyid: str) -> Key:
 def credentials_of(space_id: str) -> str:
     """The partition of the Directory index that lists a space's credentials."""
     return _join("KEYS", space_id)
+
+
+def campaign(space_id: str, campaign_key: str) -> Key:
+    """A campaign of a space; the prefix that lists them all is `campaign(space, "")`."""
+    return {"PK": _join("SPACE", space_id), "SK": _join("CAMPAIGN", campaign_key)}
+
+
+def campaign_key(address_key: bytes, space_id: str, name: str) -> str:
+    """What clients know a campaign by: 22 characters that follow from its name, however that is spelled."""
+    return _fingerprint(address_key, _join("CAMPAIGN", space_id, folded(name)))
 
 
 # --- Contacts ---------------------------------------------------------------------------------------------------------
