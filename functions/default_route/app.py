@@ -1,19 +1,19 @@
-"""$default: the API's index, and what no other route answers, in the words of the dialect whose path it is."""
+"""$default: the API's index, and what no other route answers, in the words of whose path it is."""
 
 from polypost import runtime
 from polypost.api import public_endpoint
 from polypost.auth import space_of_host
-from polypost.dialects import dialect_of, inxmail, methods_of
+from polypost.dialects import inxmail, methods_of, owner_of
 from polypost.errors import MethodNotAllowed, UnknownPath
 from polypost.http import Request, Response
 from polypost.settings import setting
 
 
-@public_endpoint(dialect_of)
+@public_endpoint(owner_of)
 def handler(request: Request) -> Response:
     """Answer what has no route of its own."""
     space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access())
-    allowed = methods_of(request.path, dialect_of(request).ENDPOINTS)
+    allowed = methods_of(request.path, owner_of(request).ENDPOINTS)
     if allowed and request.method not in allowed:
         raise MethodNotAllowed(request.method, allowed)
     if request.path not in inxmail.INDEX:

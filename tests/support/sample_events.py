@@ -24,6 +24,9 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     "inxmail_complaints": ({200}, "complaints"),
     "inxmail_send": ({200}, "messageId"),
     "inxmail_verified_senders": ({200}, "senderDomains"),
+    # A redirect has no body.
+    "interaction_visit": ({302}, ""),
+    "seethepro_create": ({200}, "InteractionUrl"),
     "stores_create": ({201, 409}, ""),
     "stores_delete": ({204, 404}, ""),
     "stores_list": ({200}, ""),

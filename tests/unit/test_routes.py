@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from polypost import dialects
+from polypost import dialects, pages
 from polypost.aspnet import in_both_cases
-from polypost.dialects import dialect_of, inxmail, methods_of
+from polypost.dialects import inxmail, methods_of, owner_of
 from polypost.http import Request
 
 PUBLISHED = {
@@ -39,15 +39,17 @@ def test_the_methods_of_a_path(path: str, methods: tuple[str, ...]) -> None:
     assert methods_of(path, PUBLISHED) == methods
 
 
-def test_a_path_belongs_to_the_dialect_that_it_stands_under(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_belongs_to_whom_it_stands_under(monkeypatch: pytest.MonkeyPatch) -> None:
     contacts = SimpleNamespace(BASE_PATHS=("/api/v1/Contacts", "/api/v1/Stores"))
     shop = SimpleNamespace(BASE_PATHS=("/customers",))
     monkeypatch.setattr(dialects, "all_dialects", lambda: (contacts, inxmail, shop))
     for path in ("/api/v1/Contacts", "/api/v1/contacts/5", "/API/V1/STORES/5/x"):
-        assert dialect_of(Request("GET", path)).BASE_PATHS is contacts.BASE_PATHS
-    assert dialect_of(Request("GET", "/customers/5/mails")).BASE_PATHS is shop.BASE_PATHS
-    for path in ("/api-service", "/api/v1/ContactsOfMine", "/api/v1", "/", "/elsewhere"):
-        assert dialect_of(Request("GET", path)).BASE_PATHS is inxmail.BASE_PATHS
+        assert owner_of(Request("GET", path)).BASE_PATHS is contacts.BASE_PATHS
+    assert owner_of(Request("GET", "/customers/5/mails")).BASE_PATHS is shop.BASE_PATHS
+    for path in ("/i/x", "/i", "/I/x/y"):
+        assert owner_of(Request("GET", path)).BASE_PATHS is pages.BASE_PATHS
+    for path in ("/api-service", "/api/v1/ContactsOfMine", "/api/v1", "/", "/elsewhere", "/index"):
+        assert owner_of(Request("GET", path)).BASE_PATHS is inxmail.BASE_PATHS
 
 
 def test_endpoints_in_both_cases() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from polypost import pages
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
 from polypost.adapters.contacts_table import GIVEN_UP_SECONDS
-from polypost.dialects import all_dialects, inxmail
+from polypost.dialects import Routed, all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost_cli.local.template import Template, read_template
@@ -26,14 +27,15 @@ def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
     return {name: resource.get("Properties", {}) for name, resource in found if resource["Type"] == kind}
 
 
-def test_the_routes_are_the_dialects_endpoints(template: Template) -> None:
+def test_the_routes_are_the_endpoints_of_the_dialects_and_the_pages(template: Template) -> None:
+    owners: tuple[Routed, ...] = (*all_dialects(), pages)
     routes = {
         (method, route.path) for route in template.api.routes for method in route.methods if route.path != "$default"
     }
     endpoints = {
         (method, path)
-        for dialect in all_dialects()
-        for path, methods in dialect.ENDPOINTS.items()
+        for owner in owners
+        for path, methods in owner.ENDPOINTS.items()
         for method in methods
         if path not in inxmail.INDEX
     }

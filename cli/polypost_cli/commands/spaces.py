@@ -106,6 +106,7 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @click.option("--description", callback=short_text, help="What the space is for.")
 @_switch("--unique-names", "Whether no two contacts may have the same first and last name.")
 @_switch("--phone-with-country-code", "Whether two contacts may have the same Phone in different countries.")
+@_switch("--visitor-details", "Whether IP address and browser of who follows a link are recorded, or the time alone.")
 @as_json
 @on_a_stack
 def set_space(target: Target, space: str, description: str | None, as_json: bool, **settings: Any) -> None:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from uuid import UUID
 
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.interactions import Interactions
 from polypost.attempts import Attempt
 from polypost.auth import secret_digest
 from polypost.contact_secrets import new_secret
 from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Credential, Scope, Space
+from polypost.models.campaigns import Campaign
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration, Store, claims_of
+from polypost.models.interactions import Interaction, NewInteraction, external_id_of
 
 SPACE = "demo"
 KEYID = "demo"
@@ -21,6 +25,12 @@ STORE_ID = 1
 CONTACT_ID = 1
 # The one of the document intershop-promotion-mail, so that its example works as it is printed.
 CUSTOMER_ID = "egkKDgANTq4AAAFF31gHyCE_"
+# The one of the document seethepro-vsp-interaction.
+SEETHEPRO_CONTACT_ID = UUID("3d6ab237-6e5e-4e4a-b76a-4ebe7d89b9e0")
+CAMPAIGN = "Spring sale"
+LANDING_PAGE = "https://shop.example/spring?utm_source=polypost"
+# Tokens cannot be guessed but for this one, so that there is a link that can be printed beforehand.
+INTERACTION_TOKEN = "demo-interaction-token"
 
 _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d '{{
   "type": "email", "sourceSystem": "0MB871I", "campaignId": "cMB871df",
@@ -32,10 +42,14 @@ _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d 
 _CREATE_CONTACT = """curl -u '{user}' -H 'Content-Type: application/json' '{contacts}' -d '{{
   "RegistrationSource": "web form", "Email": "ann.lee@example.com", "PhoneCountryCode": "+45", "Phone": "12 34 56 78",
   "FirstName": "Ann", "LastName": "Lee", "PreferredStoreId": {store_id} }}'"""
+_INTERACTION = """curl -H 'Content-Type: application/json' '{base_url}/api/vspinteraction/create' -d '{{
+  "AppAccessKey": "{keyid}.{secret}", "InteractionIdentity": "visit-4711", "InteractionName": "{campaign}",
+  "AccountId": "6925ebd4-125d-4338-a736-99f4b5bcb3d7", "ContactId": "{contact_id}" }}'"""
 
 
 def seed(outputs: Mapping[str, str]) -> None:
-    """Create the demo space, its credential with every scope, its verified sender domains, a store and a contact.
+    """Create the demo space, its credential with every scope, its verified sender domains, and one of each thing that
+    the examples need.
 
     Parameters: outputs, of the local stack.
     """
@@ -62,7 +76,7 @@ def seed(outputs: Mapping[str, str]) -> None:
         first_name="Patricia",
         last_name="Miller",
         preferred_store_id=STORE_ID,
-        external_ids=(ExternalId("intershop", CUSTOMER_ID),),
+        external_ids=(ExternalId("intershop", CUSTOMER_ID), external_id_of(SEETHEPRO_CONTACT_ID)),
     )
     contact = Contact(
         id=CONTACT_ID,
@@ -74,6 +88,20 @@ def seed(outputs: Mapping[str, str]) -> None:
     )
     claims = list(claims_of(profile, access.settings(SPACE)))
     contacts.create(SPACE, contact, claims, creation=SPACE, changed_by=KEYID)
+    campaign = Campaign(access.campaign_key(SPACE, CAMPAIGN), CAMPAIGN, LANDING_PAGE)
+    access.put_campaign(SPACE, campaign)
+    interactions = Interactions(dynamodb, outputs["LogsTable"], access.address_key)
+    interactions.create(
+        Interaction(
+            asked=NewInteraction("demo", CAMPAIGN, account_id=UUID(int=0), contact_id=SEETHEPRO_CONTACT_ID),
+            id="demo",
+            token=INTERACTION_TOKEN,
+            space=SPACE,
+            campaign_key=campaign.key,
+            url=f"/i/{INTERACTION_TOKEN}",
+            created_at=now,
+        )
+    )
 
 
 def curls(base_url: str) -> list[str]:
@@ -96,5 +124,11 @@ def curls(base_url: str) -> list[str]:
         "Read a contact": f"curl -u '{user}' '{contacts}/{CONTACT_ID}'",
         "Which contacts changed, up to ten seconds ago": f"curl -i -u '{user}' '{contacts}?limit=100'",
         "The stores that contacts refer to": f"curl -u '{user}' '{base_url}/api/v1/Stores'",
+        "Create an interaction; InteractionUrl is its link": _INTERACTION.format(
+            base_url=base_url, keyid=KEYID, secret=SECRET, campaign=CAMPAIGN, contact_id=SEETHEPRO_CONTACT_ID
+        ),
+        "Follow such a link to its landing page, which learns whose it is": (
+            f"curl -i '{base_url}/i/{INTERACTION_TOKEN}'"
+        ),
     }
     return [f"\n# {what}\n{command}" for what, command in commands.items()]

@@ -40,14 +40,18 @@ class Unavailable(RequestError):
         super().__init__("The service is temporarily unavailable; please send the request again.")
 
 
-class Dialect(Protocol):
+class ErrorEncoder(Protocol):
+    """Who words an error."""
+
+    def encode_error(self, request: Request, error: RequestError) -> Response:
+        """An error in the words, and in the format, of what the request was meant for."""
+
+
+class Dialect(ErrorEncoder, Protocol):
     """What a dialect's module gives to every function that speaks it."""
 
     def credentials(self, request: Request) -> Credentials:
         """The credentials that a request carries. Raises: Unauthenticated."""
-
-    def encode_error(self, request: Request, error: RequestError) -> Response:
-        """An error as the dialect words it."""
 
 
 def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Caller], Response]], LambdaHandler]:
@@ -73,23 +77,23 @@ def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Cal
 
 
 def public_endpoint(
-    dialect_of: Callable[[Request], Dialect],
+    encoder_of: Callable[[Request], ErrorEncoder],
 ) -> Callable[[Callable[[Request], Response]], LambdaHandler]:
     """Make a Lambda handler of a function that answers a request from anybody.
 
-    Parameters: dialect_of, gives the dialect in which a request's errors are worded.
+    Parameters: encoder_of, tells who words a request's errors.
     """
 
-    return lambda serve: _handler(dialect_of, lambda request, context: serve(request))
+    return lambda serve: _handler(encoder_of, lambda request, context: serve(request))
 
 
-def _handler(dialect_of: Callable[[Request], Dialect], serve: Callable[[Request, Any], Response]) -> LambdaHandler:
+def _handler(encoder_of: Callable[[Request], ErrorEncoder], serve: Callable[[Request, Any], Response]) -> LambdaHandler:
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: Event, context: Any) -> dict[str, Any]:
         request = Request.from_event(event)
 
         def refuse(error: RequestError) -> Response:
-            response = dialect_of(request).encode_error(request, error)
+            response = encoder_of(request).encode_error(request, error)
             return replace(response, headers={**response.headers, **error.headers})
 
         try:

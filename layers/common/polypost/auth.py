@@ -47,7 +47,7 @@ def basic_credentials(request: Request) -> Credentials:
         keyid, colon, secret = b64decode(token.strip(), validate=True).decode().partition(":")
     except ValueError as error:
         raise Unauthenticated from error
-    if not colon or len(keyid) > _LONGEST_KEYID:
+    if not colon:
         raise Unauthenticated
     return Credentials(keyid, secret)
 
@@ -82,7 +82,8 @@ def authenticate(
     Raises: Unauthenticated, in the same way for an unknown key, a wrong secret, an expired key and another space's;
     Forbidden, for a good credential without the scope.
     """
-    credential = access.credential(credentials.keyid) if credentials.keyid else None
+    possible = 0 < len(credentials.keyid) <= _LONGEST_KEYID
+    credential = access.credential(credentials.keyid) if possible else None
     digest = credential.secret_sha256 if credential else _NO_DIGEST
     right = hmac.compare_digest(secret_digest(credentials.secret), digest)
     if credential is None or not right:

@@ -17,10 +17,11 @@ from polypost.errors import InvalidRequest, UnsupportedCharset, UnsupportedMedia
 class Request:
     """One HTTP request.
 
-    `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `path` is as
-    API Gateway gives it, which has decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC;
-    `route_key` is the route that matched, such as `POST /items/{id}`, and `path_parameters` what stands in its braces.
-    Whatever the request makes takes its ids from `attempt`.
+    `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `source_ip` is
+    the client's address, or that of the last proxy before API Gateway; `path` is as API Gateway gives it, which has
+    decoded it; `raw_query` is as received; `received_at` is API Gateway's time, in UTC; `route_key` is the route that
+    matched, such as `POST /items/{id}`, and `path_parameters` what stands in its braces. Whatever the request makes
+    takes its ids from `attempt`.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Request:
     raw_query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     domain_name: str = ""
+    source_ip: str = ""
     body: bytes = b""
     received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     route_key: str = ""
@@ -50,6 +52,7 @@ class Request:
             raw_query=event.get("rawQueryString", ""),
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             domain_name=context.get("domainName", ""),
+            source_ip=context["http"].get("sourceIp", ""),
             body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
             received_at=datetime.fromtimestamp(context["timeEpoch"] / 1000, UTC),
             route_key=event["routeKey"],

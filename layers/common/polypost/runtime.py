@@ -7,6 +7,7 @@ from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.erasure_queue import ErasureQueue
+from polypost.adapters.interactions import Interactions
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
@@ -31,6 +32,12 @@ def access() -> AccessTable:
 def logs() -> LogsTable:
     """The Logs table."""
     return LogsTable(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def interactions() -> Interactions:
+    """The interactions in the Logs table."""
+    return Interactions(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
 
 
 @cache

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from polypost.addresses import normalised
 from polypost.caseless import folded
 from polypost.date_time_offset import DateTimeOffset
-from polypost.models.contacts import Claim, ClaimKind, feed_position
+from polypost.models.contacts import Claim, ClaimKind, ExternalId, external_id_claim, feed_position
 from polypost.models.delivery import EventList
 
 Key = dict[str, str]
@@ -176,6 +176,21 @@ def event_order_bounds(start: datetime | None, end: datetime | None) -> tuple[st
     return first, last
 
 
+def interaction(token: str) -> Key:
+    """An interaction's own item, found by the token of its link; the visits of the link share the partition."""
+    return {"PK": _join("INTERACTION", token), "SK": "INTERACTION"}
+
+
+def interaction_token(address_key: bytes, space_id: str, account_id: str, identity: str) -> str:
+    """The token of the one interaction that an account has of an identity: 128 bits, which only the stack can tell."""
+    return _fingerprint(address_key, _join("INTERACTION", space_id, account_id, identity))
+
+
+def visit(token: str, visited_at: datetime, unique: str) -> Key:
+    """One visit of an interaction's link: its time, and what tells apart two visits at once."""
+    return {"PK": interaction(token)["PK"], "SK": _join("VISIT", instant(visited_at), unique)}
+
+
 def address_hash(address_key: bytes, address: str) -> str:
     """128 bits of HMAC-SHA-256 over an address's normalised form, base64url."""
     return _fingerprint(address_key, normalised(address))
@@ -189,6 +204,12 @@ def _fingerprint(key: bytes, text: str) -> str:
 def person(space_id: str, recipient_hash: str) -> str:
     """The index partition of everything that a space recorded of one address."""
     return _join(space_id, "ADDRESS", recipient_hash)
+
+
+def person_of_external_id(space_id: str, address_key: bytes, system: str, external_id: str) -> str:
+    """The index partition of everything that a space recorded of whoever has an id in another system."""
+    claim = external_id_claim(ExternalId(system, external_id))
+    return _join(space_id, "EXTERNAL-ID", _fingerprint(address_key, _join(claim.kind, *claim.parts)))
 
 
 # --- Idempotency ------------------------------------------------------------------------------------------------------
@@ -206,8 +227,3 @@ def attempt(space_id: str, endpoint: str, client_key: str, digest: str) -> Key:
     """An attempt at one request. Another body under the same key is another attempt, so that it never has its ids."""
     known_by = _join(space_id, endpoint, client_key, digest)
     return {"PK": _join("ATTEMPT", hashlib.sha256(known_by.encode()).hexdigest())}
-
-
-def person_of_external_id(space_id: str, address_key: bytes, system: str, external_id: str) -> str:
-    """The index partition of everything that a space recorded of one id of another system."""
-    return _join(space_id, "EXTERNAL-ID", _fingerprint(address_key, _join(system, external_id)))

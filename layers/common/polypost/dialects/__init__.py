@@ -9,15 +9,16 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
-from polypost.api import Dialect
+from polypost import pages
+from polypost.api import Dialect, ErrorEncoder
 from polypost.dialects import inxmail
 from polypost.http import Request
 
 
-class RoutedDialect(Dialect, Protocol):
-    """What the default route needs of a dialect besides."""
+class Routed(ErrorEncoder, Protocol):
+    """What the default route needs of a dialect, and of the pages."""
 
-    #: The paths under which all of the dialect's endpoints stand.
+    #: The paths under which all of its endpoints stand.
     BASE_PATHS: tuple[str, ...]
 
     #: The methods of each endpoint, by path, in which `{name}` stands for one segment: template.yaml's routes, and what
@@ -25,15 +26,20 @@ class RoutedDialect(Dialect, Protocol):
     ENDPOINTS: dict[str, tuple[str, ...]]
 
 
-def dialect_of(request: Request) -> RoutedDialect:
-    """The dialect that words an error of a path; Inxmail's, which documents an unknown space, for all other paths.
+class RoutedDialect(Dialect, Routed, Protocol):
+    """A dialect's module."""
+
+
+def owner_of(request: Request) -> Routed:
+    """Whose a path is: a dialect's, the pages', or else Inxmail's, which documents an unknown space.
 
     Case does not matter: a path in a case that no route has is an error of the API that it was meant for.
     """
     path = f"{request.path.lower()}/"
-    for dialect in all_dialects():
-        if any(path.startswith(f"{base_path.lower()}/") for base_path in dialect.BASE_PATHS):
-            return dialect
+    owners: tuple[Routed, ...] = (*all_dialects(), pages)
+    for owner in owners:
+        if any(path.startswith(f"{base_path.lower()}/") for base_path in owner.BASE_PATHS):
+            return owner
     return inxmail
 
 

@@ -18,13 +18,15 @@ class Scope(StrEnum):
     DOMAINS_READ = "domains:read"
     CONTACTS_READ = "contacts:read"
     CONTACTS_WRITE = "contacts:write"
+    INTERACTIONS_WRITE = "interactions:write"
 
 
 class SpaceSettings(BaseModel):
     """What an operator sets for a space.
 
     `unique_names`: no two contacts have the same first and last name. `phone_with_country_code`: two contacts may share
-    a Phone if their PhoneCountryCodes differ.
+    a Phone if their PhoneCountryCodes differ. `visitor_details`: of who follows a link, IP address and browser are
+    recorded, and not the time alone.
     """
 
     # What a newer release stored is no error to an older one.
@@ -32,6 +34,7 @@ class SpaceSettings(BaseModel):
 
     unique_names: bool = True
     phone_with_country_code: bool = False
+    visitor_details: bool = False
 
 
 class Space(BaseModel):

@@ -1,0 +1,24 @@
+"""GET /i/{token}: follow the link of an interaction."""
+
+from polypost import pages, runtime
+from polypost.api import public_endpoint
+from polypost.auth import space_of_host
+from polypost.http import Request, Response
+from polypost.models.interactions import Visitor
+from polypost.settings import setting
+from polypost.usecases.visit_interaction import visit_interaction
+
+
+@public_endpoint(lambda request: pages)
+def handler(request: Request) -> Response:
+    """Lead the visitor to the landing page."""
+    landing_page = visit_interaction(
+        request.path_parameters["token"],
+        space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access()),
+        Visitor(ip=request.source_ip, user_agent=request.headers.get("user-agent", "")),
+        request.attempt,
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+        interactions=runtime.interactions(),
+    )
+    return pages.encode_landing(landing_page)
