@@ -5,7 +5,6 @@ Source: the document inxmail-commerce-sap; where it is silent, what its server, 
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -27,6 +26,7 @@ from polypost.errors import (
 from polypost.http import Request, Response
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
 from polypost.models.mail import AcceptedMail, Mail, Mailbox
+from polypost.wire.text import Line
 
 __all__ = [
     "BASE_PATHS",
@@ -87,13 +87,6 @@ def _text_or_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _one_line(value: str) -> str:
-    # Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") for character in value if character != "\t"):
-        raise PydanticCustomError("one_line", "must not contain line breaks or control characters")
-    return value
-
-
 def _short(value: str) -> str:
     if len(value) > MAX_HEADER_CHARACTERS:
         raise PydanticCustomError(
@@ -126,8 +119,8 @@ def _taggable(value: str) -> str:
     return value
 
 
-_Line = Annotated[str, AfterValidator(_one_line), AfterValidator(_short)]
-_UriList = Annotated[str, AfterValidator(_one_line), AfterValidator(_uri_list)]
+_Line = Annotated[Line, AfterValidator(_short)]
+_UriList = Annotated[Line, AfterValidator(_uri_list)]
 _Address = Annotated[_Line, AfterValidator(_address)]
 _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)

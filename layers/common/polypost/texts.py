@@ -1,0 +1,21 @@
+"""What text is, and how it fits into one line."""
+
+import re
+import unicodedata
+
+# Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
+_NO_TEXT = frozenset({"Cc", "Zl", "Zp", "Cs"})
+
+
+def is_text(value: str, *, besides: str) -> bool:
+    """Whether a value holds nothing but text.
+
+    Parameters: besides, the control characters that may stand in it.
+    """
+    return not any(unicodedata.category(character) in _NO_TEXT for character in value if character not in besides)
+
+
+def in_one_line(value: str) -> str:
+    """A value on one line: what is no text becomes a blank, and several blanks become one."""
+    text = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in value)
+    return re.sub(" +", " ", text).strip()
