@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ def test_help_at_every_level() -> None:
         ["keys", "create"],
         ["domains", "add"],
         ["messages", "show"],
+        ["templates"],
+        ["templates", "set"],
         ["local"],
     ):
         assert "Usage: polypost" in polypost(*words, "--help").stdout
@@ -75,9 +78,11 @@ def test_help_at_every_level() -> None:
 def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack: RunningStack) -> None:
     assert f"{space} " in run("spaces", "list").stdout
     run("spaces", "set", space, "--description", "changed")
-    assert as_json(run, "spaces", "show", space) == {
+    shown = as_json(run, "spaces", "show", space)
+    assert shown.pop("settings")["uniqueNames"] is True
+    assert shown == {
         "id": space,
-        "createdAt": as_json(run, "spaces", "show", space)["createdAt"],
+        "createdAt": shown["createdAt"],
         "description": "changed",
         "settings": {"uniqueNames": True, "phoneWithCountryCode": False},
         "keys": [],
@@ -321,3 +326,92 @@ def test_a_campaign_that_is_not_there(run: Run) -> None:
         said = run("campaigns", command, "nothing", "--space", "demo", expect=1).stderr
         assert said == "Error: the space demo has no campaign nothing\n"
     assert "there is no space nobody" in run("campaigns", "list", "--space", "nobody", expect=1).stderr
+
+
+def test_the_sender_of_a_spaces_own_mails(run: Run, space: str) -> None:
+    sender = partial(run, "spaces", "set", space, "--sender")
+    assert "mail.example is no verified sender domain" in sender("a@mail.example", expect=1).stderr
+    run("domains", "add", space, "mail.example")
+    for wrong in (
+        "",
+        "nobody",
+        "a@mail.example, b@mail.example",
+        "The Shop, Ltd. <a@mail.example>",
+        "a@mail.example\n",
+    ):
+        assert "is no sender such as" in sender(wrong, expect=2).stderr
+    sender("a@mail.example")
+    assert "a@mail.example" in run("spaces", "show", space).stdout
+    sender('"The Shop, Ltd." <shop@MAIL.example>')
+    shown = as_json(run, "spaces", "show", space)["settings"]["sender"]
+    assert shown == {"address": "shop@mail.example", "name": "The Shop, Ltd."}
+    assert "The Shop, Ltd. <shop@mail.example>" in run("spaces", "show", space).stdout
+
+
+def test_the_shops_of_a_space(run: Run, space: str) -> None:
+    def shops(*words: str) -> list[dict[str, str]]:
+        options = [word for url in words for word in ("--shop-url", url)]
+        found: list[dict[str, str]] = as_json(run, "spaces", "set", space, *options)["settings"]["shops"]
+        return found
+
+    default = {"channel": "", "url": "https://shop.example/"}
+    assert shops("https://shop.example", "B2B=https://b2b.example/a=b") == [
+        default,
+        {"channel": "B2B", "url": "https://b2b.example/a=b/"},
+    ]
+    assert shops("B2B=https://bücher.example/x/") == [
+        default,
+        {"channel": "B2B", "url": "https://xn--bcher-kva.example/x/"},
+    ]
+    assert "https://shop.example/, B2B=https://xn--bcher-kva.example/x/" in run("spaces", "show", space).stdout
+    assert shops("B2B=") == [default]
+    assert shops("") == []
+    for wrong in (
+        "http://shop.example",
+        "B2B=shop.example",
+        "B2B",
+        "https://",
+        "https://a.example/?b",
+        "a\nb=https://c.d",
+    ):
+        assert "is no https URL" in run("spaces", "set", space, "--shop-url", wrong, expect=2).stderr
+
+
+def test_a_template_from_its_default_and_back(run: Run, space: str, tmp_path: Path) -> None:
+    name = ("promotion-code", "--space", space)
+    shown = as_json(run, "templates", "show", *name)
+    assert (shown["own"], shown["subject"]) == (False, run("templates", "show", *name, "--part", "subject").stdout)
+    assert f"The default promotion-code of {space}" in run("templates", "show", *name).stdout
+    html = tmp_path / "mail.html"
+    html.write_text("<p>Grüße {{ first_name }}: {{ code }}</p>\n", "utf-8")
+    page = tmp_path / "page.html"
+    tried = run("templates", "preview", *name, "--html", str(html), "--save-html", str(page)).stdout
+    assert page.read_text("utf-8") == "<p>Grüße Ann: CC2M8Y5VY4MW</p>"
+    assert "Hello Ann," in tried
+    assert "<p>" not in tried
+    assert as_json(run, "templates", "show", *name)["own"] is False
+    run("templates", "set", *name, "--html", str(html))
+    run("templates", "set", *name, "--subject", "Your {{ code }}")
+    shown = as_json(run, "templates", "show", *name)
+    assert (shown["own"], shown["subject"], shown["html"]) == (True, "Your {{ code }}", html.read_text("utf-8"))
+    assert run("templates", "show", *name, "--part", "html").stdout == html.read_text("utf-8")
+    assert as_json(run, "templates", "preview", *name)["subject"] == "Your CC2M8Y5VY4MW"
+    assert f"{space} has the default promotion-code again" in run("templates", "reset", *name).stdout
+    assert as_json(run, "templates", "show", *name)["own"] is False
+    assert "has no promotion-code of its own" in run("templates", "reset", *name, expect=1).stderr
+
+
+def test_a_template_that_would_not_work_is_not_stored(run: Run, space: str, tmp_path: Path) -> None:
+    name = ("promotion-code", "--space", space)
+    broken, latin = tmp_path / "broken.txt", tmp_path / "latin.txt"
+    broken.write_text("Hello\n{{ nobody }}")
+    latin.write_bytes("Grüße".encode("latin-1"))
+    for command in ("set", "preview"):
+        refused = run("templates", command, *name, "--text", str(broken), expect=1).stderr
+        assert refused.startswith("Error: text: there is no nobody, only code, title")
+        assert "is not UTF-8" in run("templates", command, *name, "--text", str(latin), expect=2).stderr
+    assert "line 1" in run("templates", "set", *name, "--subject", "{{", expect=1).stderr
+    assert "say what to change" in run("templates", "set", *name, expect=2).stderr
+    assert "is not 'promotion-code'" in run("templates", "show", "other", "--space", space, expect=2).stderr
+    assert "there is no space" in run("templates", "show", "promotion-code", "--space", "nobody", expect=1).stderr
+    assert as_json(run, "templates", "show", *name)["own"] is False

@@ -16,6 +16,7 @@ from polypost.models.access import Credential, Scope, Space
 from polypost.models.campaigns import Campaign
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
+from polypost.models.promotions import MailTemplate, TemplateName
 from polypost.usecases import deliver_mail
 from support.dynamodb import DynamodbEngine, template_tables
 from support.stops import every_stop
@@ -164,6 +165,7 @@ def test_a_space_goes_at_once_and_whole_wherever_its_deletion_stops(dynamodb_eng
             for domain in ("a.example", "b.example"):
                 access.put_sender_domain(SPACE.id, domain, verified=True)
             access.put_campaign(SPACE.id, Campaign("key", "Spring"))
+            access.put_template(SPACE.id, TemplateName.PROMOTION_CODE, MailTemplate(subject="s", text="t", html="h"))
             with stop:
                 access.delete_space(SPACE.id, CREATED_AT + timedelta(days=1))
             untouched = access.credentials(SPACE.id) == credentials and len(access.sender_domains(SPACE.id)) == 2
@@ -173,4 +175,5 @@ def test_a_space_goes_at_once_and_whole_wherever_its_deletion_stops(dynamodb_eng
             assert access.credentials(SPACE.id) == [], stop
             assert access.sender_domains(SPACE.id) == [], stop
             assert access.campaigns(SPACE.id) == [], stop
+            assert access.template(SPACE.id, TemplateName.PROMOTION_CODE) is None, stop
             assert not access.create_space(SPACE), stop

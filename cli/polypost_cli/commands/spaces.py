@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from email.utils import getaddresses
 from functools import partial
 from typing import Any
 
 import click
-from pydantic import ValidationError
+from pydantic import HttpUrl, ValidationError
 
-from polypost.models.access import Space
+from polypost.addresses import InvalidAddress, domain_of, parse_address
+from polypost.models.access import Shop, Space
+from polypost.models.mail import Mailbox
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
@@ -21,8 +24,56 @@ def _switch(option: str, help_text: str) -> Callable[[Callable[..., None]], Call
     )
 
 
+class Sender(click.ParamType):
+    """An address, with a display name or without one."""
+
+    name = "[NAME <]ADDRESS[>]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Mailbox:
+        """Read an address."""
+        text = str(value)
+        found = getaddresses([text])
+        try:
+            if not text.isprintable() or len(found) != 1:
+                raise InvalidAddress("one address on one line is wanted")
+            ((shown, address),) = found
+            return Mailbox(address=parse_address(address), name=shown)
+        except InvalidAddress as error:
+            self.fail(
+                f"{text} is no sender such as shop@example.com or 'The Shop <shop@example.com>': {error}", param, ctx
+            )
+
+
+class ShopUrl(click.ParamType):
+    """A shop's address, for all channels or for one; without an address, that shop is taken away."""
+
+    name = "[CHANNEL=]URL"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Shop:
+        """Read a channel and an https URL; what is relative to it stands below its path."""
+        text = str(value)
+        before, equals, after = text.partition("=")
+        channel, url = (before, after) if equals and ":" not in before else ("", text)
+        if not url:
+            return Shop(channel=channel, url="")
+        try:
+            parsed = HttpUrl(url)
+            if parsed.scheme != "https" or parsed.query or parsed.fragment or not channel.isprintable():
+                raise ValueError(url)
+        except ValueError:
+            self.fail(f"{text} is no https URL, with CHANNEL= before it or not, and without ? and #", param, ctx)
+        return Shop(channel=channel, url=f"{str(parsed).removesuffix('/')}/")
+
+
 def _shown(value: object) -> object:
-    return ("off", "on")[value] if isinstance(value, bool) else value
+    match value:
+        case bool():
+            return ("off", "on")[value]
+        case Mailbox():
+            return f"{value.name} <{value.address}>" if value.name else value.address
+        case tuple():
+            return ", ".join(f"{shop.channel}={shop.url}" if shop.channel else shop.url for shop in value) or None
+    return value
 
 
 @click.group()
@@ -107,17 +158,32 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @_switch("--unique-names", "Whether no two contacts may have the same first and last name.")
 @_switch("--phone-with-country-code", "Whether two contacts may have the same Phone in different countries.")
 @_switch("--visitor-details", "Whether IP address and browser of who follows a link are recorded, or the time alone.")
+@click.option("--sender", type=Sender(), help="Whom the mails are from that the space itself writes.")
+@click.option(
+    "--shop-url",
+    "shops",
+    type=ShopUrl(),
+    multiple=True,
+    help="Where the links in those mails lead to, for all channels or for one; an empty URL takes it away.",
+)
 @as_json
 @on_a_stack
-def set_space(target: Target, space: str, description: str | None, as_json: bool, **settings: Any) -> None:
+def set_space(
+    target: Target, space: str, description: str | None, shops: tuple[Shop, ...], as_json: bool, **settings: Any
+) -> None:
     """Change the settings of SPACE; warm functions take up to a minute to see it.
 
     A rule holds for contacts that are created or changed from then on.
     """
     found = existing(target, space)
     given = {name: value for name, value in settings.items() if value is not None}
-    if not given and description is None:
+    if not given and not shops and description is None:
         raise click.UsageError("say what to change; --help lists the settings")
+    if "sender" in given:
+        _require_verified(target, space, domain_of(given["sender"].address))
+    if shops:
+        by_channel = {shop.channel: shop for shop in (*found.settings.shops, *shops)}
+        given["shops"] = tuple(by_channel[channel] for channel in sorted(by_channel) if by_channel[channel].url)
     changed = found.model_copy(
         update={
             "description": found.description if description is None else description,
@@ -128,13 +194,18 @@ def set_space(target: Target, space: str, description: str | None, as_json: bool
     tell(f"Changed the space {space}.", changed.model_dump(mode="json"), as_json=as_json)
 
 
+def _require_verified(target: Target, space: str, domain: str) -> None:
+    if domain not in {owned.domain for owned in target.access.sender_domains(space) if owned.verified}:
+        raise click.ClickException(f"{domain} is no verified sender domain of {space}; see polypost domains")
+
+
 @spaces.command()
 @click.argument("space")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @on_a_stack
 def delete(target: Target, space: str, yes: bool, as_json: bool) -> None:
-    """Delete SPACE with its keys, sender domains and campaigns; again, if it was stopped half-way."""
+    """Delete SPACE with its keys, sender domains, campaigns and templates; again, if it was stopped half-way."""
     keys = target.access.credentials(space)
     domains = target.access.sender_domains(space)
     campaigns = target.access.campaigns(space)
@@ -146,6 +217,7 @@ def delete(target: Target, space: str, yes: bool, as_json: bool) -> None:
     say(f"  keys: {_listed(key.keyid for key in keys)}; their requests are refused within a minute")
     say(f"  sender domains: {_listed(domain.domain for domain in domains)}; SES keeps them")
     say(f"  campaigns: {_listed(campaign.name for campaign in campaigns)}; their links lead nowhere within a minute")
+    say("  templates: all of its own")
     say("Mail that is queued still goes out. The log of its mail stays, and so the id is never given again.")
     if not yes:
         click.confirm(f"Delete the space {space}?", abort=True, err=as_json)

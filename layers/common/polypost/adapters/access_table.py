@@ -1,4 +1,4 @@
-"""The Access table: spaces, credentials, sender domains, campaigns, and the stack's key for addresses."""
+"""The Access table: spaces, credentials, sender domains, campaigns, templates, the stack's key for addresses."""
 
 import secrets
 from datetime import datetime
@@ -13,6 +13,7 @@ from polypost.caseless import folded
 from polypost.errors import Permanent
 from polypost.models.access import Credential, SenderDomain, Space, SpaceSettings
 from polypost.models.campaigns import Campaign
+from polypost.models.promotions import MailTemplate, TemplateName
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -113,6 +114,11 @@ class AccessTable:
         """Store a campaign; False if there is one of its key, which stays as it is."""
         return self._create(_campaign_item(space_id, campaign))
 
+    def template(self, space_id: str, name: TemplateName) -> MailTemplate | None:
+        """A space's own wording of a mail, if it has one; a change of it is seen within CACHE_SECONDS."""
+        item = self._get(keys.template(space_id, name))
+        return None if item is None else MailTemplate.model_validate(item)
+
     def address_key(self) -> bytes:
         """The stack's key for the HMACs of addresses.
 
@@ -169,7 +175,7 @@ class AccessTable:
             )
 
     def delete_space(self, space_id: str, deleted_at: datetime) -> None:
-        """Delete a space with its credentials, sender domains and campaigns.
+        """Delete a space with its credentials, sender domains, campaigns and templates.
 
         The id stays taken, since the log of the space's mail does: who got the id next would read it. Stopped
         half-way, the space is gone already, and calling again takes the rest away.
@@ -182,6 +188,8 @@ class AccessTable:
                 ConditionExpression="attribute_exists(PK)",
                 ExpressionAttributeValues=to_item({":now": deleted_at.isoformat()}),
             )
+        for item in self._of_space(keys.template(space_id, "")):
+            self._delete({"PK": item["PK"], "SK": item["SK"]})
         for credential in self.credentials(space_id):
             self.delete_credential(credential.keyid)
         for sender_domain in self.sender_domains(space_id):
@@ -236,6 +244,16 @@ class AccessTable:
     def delete_campaign(self, space_id: str, campaign_key: str) -> bool:
         """Delete a campaign; whether there was one. Its links stay, and lead to no landing page."""
         return self._delete(keys.campaign(space_id, campaign_key))
+
+    def put_template(self, space_id: str, name: TemplateName, template: MailTemplate) -> None:
+        """Store a space's own wording of a mail."""
+        item = keys.template(space_id, name) | template.model_dump()
+        with translated_errors("dynamodb.PutItem"):
+            self._client.put_item(TableName=self._table, Item=to_item(item))
+
+    def delete_template(self, space_id: str, name: TemplateName) -> bool:
+        """Take a space's own wording of a mail away; whether it had one."""
+        return self._delete(keys.template(space_id, name))
 
     def _delete(self, key: keys.Key) -> bool:
         with translated_errors("dynamodb.DeleteItem"):

@@ -41,6 +41,11 @@ def sender_domain(space_id: str, domain: str) -> Key:
     return {"PK": _join("SPACE", space_id), "SK": _join("DOMAIN", domain)}
 
 
+def template(space_id: str, name: str) -> Key:
+    """A template of a space; the prefix that lists them all is `template(space, "")`."""
+    return {"PK": _join("SPACE", space_id), "SK": _join("TEMPLATE", name)}
+
+
 def credential(keyid: str) -> Key:
     """A credential, found by its public half."""
     return {"PK": _join("KEY", keyid), "SK": "KEY"}

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from polypost.models.mail import Mailbox
+
 #: A space is the first label of a host, so its id is a DNS label (RFC 1123).
 SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -21,12 +23,26 @@ class Scope(StrEnum):
     INTERACTIONS_WRITE = "interactions:write"
 
 
+class Shop(BaseModel):
+    """Where a shop is on the web, for links in mails.
+
+    `channel` is the sales channel that it serves, or "" for every channel that has no shop of its own; `url` is https
+    and ends with a slash.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    channel: str = ""
+    url: str
+
+
 class SpaceSettings(BaseModel):
     """What an operator sets for a space.
 
     `unique_names`: no two contacts have the same first and last name. `phone_with_country_code`: two contacts may share
     a Phone if their PhoneCountryCodes differ. `visitor_details`: of who follows a link, IP address and browser are
-    recorded, and not the time alone.
+    recorded, and not the time alone. `sender`: whom the mails are from that the space itself writes. `shops`: what the
+    links in them lead to, at most one for each channel.
     """
 
     # What a newer release stored is no error to an older one.
@@ -35,6 +51,13 @@ class SpaceSettings(BaseModel):
     unique_names: bool = True
     phone_with_country_code: bool = False
     visitor_details: bool = False
+    sender: Mailbox | None = None
+    shops: tuple[Shop, ...] = ()
+
+    def shop_url(self, channel: str) -> str | None:
+        """The address of a channel's shop, if it has one."""
+        urls = {shop.channel: shop.url for shop in self.shops}
+        return urls.get(channel) or urls.get("")
 
 
 class Space(BaseModel):
