@@ -415,3 +415,28 @@ def test_a_template_that_would_not_work_is_not_stored(run: Run, space: str, tmp_
     assert "is not 'promotion-code'" in run("templates", "show", "other", "--space", space, expect=2).stderr
     assert "there is no space" in run("templates", "show", "promotion-code", "--space", "nobody", expect=1).stderr
     assert as_json(run, "templates", "show", *name)["own"] is False
+
+
+def test_a_space_that_was_set_up_by_commands_mails_promotion_codes(
+    run: Run, space: str, local_stack: RunningStack
+) -> None:
+    run("domains", "add", space, "mail.example")
+    key = as_json(run, "keys", "create", space, "--scope", "all")
+    run("spaces", "set", space, "--sender", "Shop <shop@mail.example>", "--shop-url", "https://shop.example/de")
+    run("templates", "set", "promotion-code", "--space", space, "--subject", "{{ code }} at {{ link }}")
+    auth, code = (key["keyid"], key["secret"]), uuid.uuid4().hex
+    contact = {
+        "RegistrationSource": "shop",
+        "Email": "ann@example.net",
+        "ExternalIds": [{"System": "intershop", "Id": "7"}],
+    }
+    assert local_stack.client.post("/api/v1/Contacts", json=contact, auth=auth).status_code == 201
+    body = {"type": "PromotionCode", "code": code, "promotion": {"uri": "p"}}
+    assert local_stack.client.post("/customers/7/mails", json=body, auth=auth).status_code == 204
+
+    def look() -> list[dict[str, Any]]:
+        return [entry for entry in local_stack.client.get("/_local/mailbox").json() if code in entry["subject"]]
+
+    (entry,) = eventually(look)
+    assert (entry["from"], entry["to"]) == ("Shop <shop@mail.example>", "ann@example.net")
+    assert entry["subject"] == f"{code} at https://shop.example/de/p"

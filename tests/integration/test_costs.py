@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from polypost.date_time_offset import DateTimeOffset
+from polypost.models.contacts import ExternalId
 from polypost.models.delivery import MessageRef
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost_cli.local.aws_server import AwsCall
+from support.intershop import promotion_body
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope
 from support.template_engine import Engine
@@ -23,6 +25,7 @@ from .conftest import Api
 from .test_contacts_api import CONTACTS
 from .test_event_lists import START, store
 from .test_interactions import body, create_contact, created, set_landing_page, visit
+from .test_promotion_mails import SENDER, change_settings, new_customer
 from .test_worker import queue_mail
 
 COSTS = Path(__file__).parents[2] / "docs" / "costs.md"
@@ -110,7 +113,15 @@ def count(engine: Engine, operation: Callable[[], object], **runs: int) -> Count
 def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     """What each operation uses in a warm function, one message in a batch, which is the dearest way."""
     message = MessageRef(secrets.token_hex(12), api.space, "S", "C")
-    api.send(MAIL)  # warms what the functions remember
+    new_customer(api.space, external_ids=(ExternalId("intershop", "7"),))
+    change_settings(api.space, sender=SENDER)
+
+    def mail_promotion_code() -> None:
+        assert api.http("POST", "/customers/7/mails", body=promotion_body()).status == 204
+
+    # Warms what the functions remember.
+    api.send(MAIL)
+    mail_promotion_code()
     api.deliver(*engine.receive("MailQueueUrl"))
     mail = queue_mail(api, engine)
     delivery = {"delivery": {"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [TO]}}
@@ -123,6 +134,7 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
             engine, lambda: api.send(MAIL, headers=key), API_requests=1, function_runs=1
         ),
         "answer it again": count(engine, lambda: api.send(MAIL, headers=key), API_requests=1, function_runs=1),
+        "accept a promotion code": count(engine, mail_promotion_code, API_requests=1, function_runs=1),
         "send it": count(engine, lambda: api.deliver(mail), function_runs=1, SQS_requests=2),
         "record that it was sent": count(
             engine, lambda: api.notify(in_sns_envelope(event("Send", message, [TO], send={}))), **notified

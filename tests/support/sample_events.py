@@ -27,6 +27,7 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     # A redirect has no body.
     "interaction_visit": ({302}, ""),
     "seethepro_create": ({200}, "InteractionUrl"),
+    "intershop_mails": ({204}, ""),
     "stores_create": ({201, 409}, ""),
     "stores_delete": ({204, 404}, ""),
     "stores_list": ({200}, ""),

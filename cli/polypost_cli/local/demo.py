@@ -12,10 +12,11 @@ from polypost.attempts import Attempt
 from polypost.auth import secret_digest
 from polypost.contact_secrets import new_secret
 from polypost.date_time_offset import DateTimeOffset
-from polypost.models.access import Credential, Scope, Space
+from polypost.models.access import Credential, Scope, Shop, Space, SpaceSettings
 from polypost.models.campaigns import Campaign
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration, Store, claims_of
 from polypost.models.interactions import Interaction, NewInteraction, external_id_of
+from polypost.models.mail import Mailbox
 
 SPACE = "demo"
 KEYID = "demo"
@@ -31,6 +32,9 @@ CAMPAIGN = "Spring sale"
 LANDING_PAGE = "https://shop.example/spring?utm_source=polypost"
 # Tokens cannot be guessed but for this one, so that there is a link that can be printed beforehand.
 INTERACTION_TOKEN = "demo-interaction-token"
+SETTINGS = SpaceSettings(
+    sender=Mailbox(address="shop@example.com", name="Example Shop"), shops=(Shop(url="https://shop.example.com/"),)
+)
 
 _SEND = """curl -u '{user}' -H 'Content-Type: application/json' '{api}/send' -d '{{
   "type": "email", "sourceSystem": "0MB871I", "campaignId": "cMB871df",
@@ -45,18 +49,25 @@ _CREATE_CONTACT = """curl -u '{user}' -H 'Content-Type: application/json' '{cont
 _INTERACTION = """curl -H 'Content-Type: application/json' '{base_url}/api/vspinteraction/create' -d '{{
   "AppAccessKey": "{keyid}.{secret}", "InteractionIdentity": "visit-4711", "InteractionName": "{campaign}",
   "AccountId": "6925ebd4-125d-4338-a736-99f4b5bcb3d7", "ContactId": "{contact_id}" }}'"""
+_PROMOTION_MAIL = """curl -i -u '{user}' -H 'Content-Type: application/json' \\
+  '{base_url}/customers/{customer}/mails' -d '{{
+  "type": "PromotionCode", "code": "CC2M8Y5VY4MW",
+  "promotion": {{ "type": "Link", "title": "10 EUR Order discount ", "relation": "about",
+    "description": "Contact Center 10 EUR order discount coupon.",
+    "uri": "ContactCenter/-/channels/PrimeTech-PrimeTechSpecials/promotions/CC_10EUR_OrderDiscount" }},
+  "promotionID": "CC_10EUR_OrderDiscount", "channelID": "PrimeTech-PrimeTechSpecials" }}'"""
 
 
 def seed(outputs: Mapping[str, str]) -> None:
-    """Create the demo space, its credential with every scope, its verified sender domains, and one of each thing that
-    the examples need.
+    """Create the demo space with its settings, a credential with every scope, its verified sender domains, and one of
+    each thing that the examples need.
 
     Parameters: outputs, of the local stack.
     """
     dynamodb = clients.dynamodb()
     access = AccessTable(dynamodb, outputs["AccessTable"])
     now = datetime.now(UTC)
-    access.create_space(Space(id=SPACE, created_at=now, description="the local stack's own"))
+    access.create_space(Space(id=SPACE, created_at=now, description="the local stack's own", settings=SETTINGS))
     access.create_credential(
         Credential(
             keyid=KEYID,
@@ -115,6 +126,9 @@ def curls(base_url: str) -> list[str]:
     commands = {
         "Send a mail": _SEND.format(user=user, api=api, recipient="max.mustermann@example.invalid"),
         "Send a mail that bounces": _SEND.format(user=user, api=api, recipient="bounce@simulator.amazonses.com"),
+        "Mail a promotion code to a customer": _PROMOTION_MAIL.format(
+            user=user, base_url=base_url, customer=CUSTOMER_ID
+        ),
         "Which domains may send": f"curl -u '{user}' '{api}/verifiedSenders'",
         "The API's index": f"curl '{base_url}/api-service'",
         "The mail that went out, also a page for a browser": f"curl '{base_url}/_local/mailbox'",

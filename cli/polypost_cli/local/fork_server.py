@@ -20,6 +20,7 @@ _PRELOADED: Final = [
     "cachetools",
     "email.policy",
     "email_validator",
+    "jinja2.sandbox",
     "pydantic.dataclasses",
     "pydantic.main",
     "pydantic.networks",

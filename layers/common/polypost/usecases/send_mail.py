@@ -9,17 +9,20 @@ from polypost.message_ids import new_message_id
 from polypost.models.mail import AcceptedMail, Mail, QueuedMail
 
 
+class UnverifiedSender(InvalidRequest):
+    """A sender whose domain the space has not verified."""
+
+
 def send_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTable, queue: MailQueue) -> AcceptedMail:
     """Queue a mail, in one call to SQS and with no row written.
 
     Tried again, it queues the mail under the same id, of which the worker sends one.
 
-    Raises: InvalidRequest, for a sender whose domain the space has not verified; PayloadTooLarge; Retryable, when it
-    could not be queued.
+    Raises: UnverifiedSender; PayloadTooLarge; Retryable, when it could not be queued.
     """
     domain = domain_of(mail.sender.address)
     if not access.is_verified_sender(space, domain):
-        raise InvalidRequest("sender", f"sender: {domain} is not a verified sender domain of this space")
+        raise UnverifiedSender("sender", f"sender: {domain} is not a verified sender domain of this space")
     message_id = new_message_id(attempt)
     queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail))
     return AcceptedMail(message_id=message_id, accepted_at=attempt.first_seen)

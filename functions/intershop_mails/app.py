@@ -1,0 +1,24 @@
+"""POST /customers/{customerID}/mails: mail a promotion code to a customer."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import intershop
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.mail_promotion_code import mail_promotion_code
+
+
+@endpoint(intershop, Scope.MAIL_SEND)
+def handler(request: Request, caller: Caller) -> Response:
+    """Queue the mail with the code that the request holds."""
+    mail_promotion_code(
+        intershop.decode_customer(request),
+        intershop.decode_promotion_code(request),
+        caller.space,
+        request.attempt,
+        access=runtime.access(),
+        contacts=runtime.contacts(),
+        queue=runtime.mail_queue(),
+    )
+    return intershop.encode_queued()
