@@ -1,6 +1,6 @@
 """The published APIs that Polypost speaks, one module each: wire models, credentials, media types, error bodies.
 
-Each module satisfies `polypost.api.Dialect` and `RoutedDialect`; there is no list of them to keep.
+Each module satisfies `RoutedDialect`; there is no list of them to keep.
 """
 
 from collections.abc import Mapping
