@@ -28,6 +28,9 @@ from support.template_engine import ROOT, Engine, template_engine
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+# It holds no test of its own, so pytest would leave its assertions without their values.
+pytest.register_assert_rewrite(f"{__package__}.dialect_battery")
+
 SECRET = "secret-of-the-tests"
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
