@@ -76,9 +76,19 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     _print(table)
 
 
+def show_text(text: str) -> None:
+    """Print a text of several lines, such as a mail's, without what a terminal would take for commands."""
+    for line in text.splitlines():
+        click.echo(_printable(line.expandtabs()))
+
+
 def _plain(text: str) -> Text:
     # Subjects and servers' answers come from outside: neither rich's markup nor a terminal's escapes are for them.
-    return Text("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
+    return Text(_printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _print(table: Table) -> None:

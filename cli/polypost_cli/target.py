@@ -15,6 +15,7 @@ import click
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.logs_table import LogsTable
 from polypost.errors import PolypostError
 from polypost_cli import aws
@@ -29,6 +30,7 @@ class Target:
     access: AccessTable
     contacts: ContactsTable
     logs: LogsTable
+    log_entries: LogEntries
     identities: aws.Identities
 
 
@@ -78,7 +80,8 @@ def _target(stack: str) -> Target:
     access = AccessTable(dynamodb, outputs["AccessTable"])
     contacts = ContactsTable(dynamodb, outputs["ContactsTable"], access.address_key)
     logs = LogsTable(dynamodb, outputs["LogsTable"], access.address_key)
-    return Target(access, contacts, logs, aws.Identities())
+    log_entries = LogEntries(dynamodb, outputs["LogsTable"], access.address_key)
+    return Target(access, contacts, logs, log_entries, aws.Identities())
 
 
 def _local_stack(port: int) -> str:

@@ -247,5 +247,6 @@ def test_the_printed_curls_are_complete_and_work(local_stack: RunningStack) -> N
         ("POST", "/api/v1/Contacts"),
         ("GET", f"/api/v1/Contacts/{demo.CONTACT_ID}"),
         ("GET", "/api/v1/Contacts"),
+        ("POST", "/api/v1/contact/coffeepage"),
         ("POST", f"/customers/{demo.CUSTOMER_ID}/mails"),
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -18,10 +19,13 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
+from polypost_cli.local import demo
 from support.inxmail import send_body
 
 from .conftest import LocalEngine, RunningStack
 from .test_inxmail import API, eventually, listed, mail, send
+from .test_stratuscore import id_in
+from .test_stratuscore import log as log_mail
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -67,6 +71,7 @@ def test_help_at_every_level() -> None:
         ["spaces", "create"],
         ["keys", "create"],
         ["domains", "add"],
+        ["logs", "show"],
         ["messages", "show"],
         ["templates"],
         ["templates", "set"],
@@ -192,6 +197,34 @@ def test_a_message_that_nobody_took_yet_is_queued(run: Run) -> None:
     assert (known["status"], known["message"], known["events"]) == ("queued", None, [])
     assert known["acceptedAt"].startswith("2026-01-01")
     assert "24 hexadecimal digits" in run("messages", "show", "x", expect=2).stderr
+
+
+def test_a_body_of_one_mebibyte_is_read_back_whole_by_the_operator(local_stack: RunningStack, run: Run) -> None:
+    characters = [chr(code) for code in (*range(0x20, 0xD800), *range(0xE000, 0x110000))]
+    body = "".join(random.Random(1).choices(characters, k=300_000))  # noqa: S311 - reproducible, not secret
+    assert len(body.encode()) > 1_048_576
+    entry_id = id_in(log_mail(local_stack, SubjectLine="One mebibyte", EmailBody=body))
+    shown = as_json(run, "logs", "show", entry_id)
+    assert shown.pop("loggedAt")
+    assert shown == {
+        "id": entry_id,
+        "space": demo.SPACE,
+        "email": "max@example.net",
+        "subject": "One mebibyte",
+        "sentAt": "2026-01-02 03:04:05+00:00",
+        "sentBy": "shop@example.com",
+        "body": body,
+    }
+
+
+def test_an_operator_sees_an_entry(local_stack: RunningStack, run: Run) -> None:
+    entry_id = id_in(log_mail(local_stack, EmailBody="First line\n\tSecond\x1b[31m line"))
+    shown = run("logs", "show", entry_id.upper()).stdout
+    for words in (entry_id, "max@example.net", "Your order", "2026-01-02 03:04:05 UTC", "shop@example.com"):
+        assert words in shown
+    assert shown.endswith("\n\nFirst line\n        Second\N{REPLACEMENT CHARACTER}[31m line\n")
+    assert f"there is no log entry {'0' * 32}" in run("logs", "show", "0" * 32, expect=1).stderr
+    assert "32 hexadecimal digits" in run("logs", "show", "x", expect=2).stderr
 
 
 def test_errors_are_one_clear_line(run: Run) -> None:

@@ -19,9 +19,10 @@ from polypost_cli.local.aws_server import AwsCall
 from support.intershop import promotion_body
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope
+from support.stratuscore import entry_body
 from support.template_engine import Engine
 
-from .conftest import Api
+from .conftest import SECRET, Api
 from .test_contacts_api import CONTACTS
 from .test_event_lists import START, store
 from .test_interactions import body, create_contact, created, set_landing_page, visit
@@ -83,6 +84,11 @@ def dynamodb_units(call: AwsCall) -> Counter[str]:
         items = answer.get("Items") or [answer.get("Item", {})]
         each = 1.0 if request.get("ConsistentRead") else 0.5
         return Counter({"read units": each * max(1, math.ceil(sum(map(size, items)) / 4096))})
+    if call.action == "TransactWriteItems":
+        # A transaction's own writes count twice, those to the indexes that follow from them once.
+        items = [member["Put"]["Item"] for member in request["TransactItems"]]
+        each_item = (math.ceil(size(item) / 1024) * (2 + sum(key in item for key in INDEX_KEYS)) for item in items)
+        return Counter({"write units": sum(each_item)})
     if call.action == "PutItem":
         attributes = request["Item"]
         kilobytes = math.ceil(size(attributes) / 1024)
@@ -113,6 +119,7 @@ def count(engine: Engine, operation: Callable[[], object], **runs: int) -> Count
 def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     """What each operation uses in a warm function, one message in a batch, which is the dearest way."""
     message = MessageRef(secrets.token_hex(12), api.space, "S", "C")
+    entry = entry_body((api.keyid, SECRET))
     new_customer(api.space, external_ids=(ExternalId("intershop", "7"),))
     change_settings(api.space, sender=SENDER)
 
@@ -155,6 +162,9 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
         store(api, START.replace(minute=number // 60, second=number % 60))
     operations["list a page of 100 bounces"] = count(
         engine, lambda: api.bounces("pageSize=100"), API_requests=1, function_runs=1
+    )
+    operations["log a mail of another system"] = count(
+        engine, lambda: api.http("POST", "/api/v1/contact/coffeepage", body=entry), API_requests=1, function_runs=1
     )
     return operations | measured_contacts(api, engine) | measured_interactions(api, engine)
 

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from polypost.dialects import all_dialects
 from polypost.models.access import Scope
 from support.inxmail import send_body
+from support.stratuscore import CODES, entry_body, entry_xml, message_of
 
-from .dialect_battery import DialectBattery, Reply
+from .dialect_battery import Credentials, DialectBattery, Reply, Sent
 
 
 def test_every_dialect_inherits_the_battery() -> None:
@@ -51,3 +52,28 @@ class TestContacts(DialectBattery):
         assert body["Message"]
         assert ("ModelState" in body) == (reply.status == HTTPStatus.BAD_REQUEST)
         assert ("WWW-Authenticate" in reply.headers) == (reply.status == HTTPStatus.UNAUTHORIZED)
+
+
+class TestStratuscore(DialectBattery):
+    path = "/api/v1/contact/coffeepage"
+    scope = Scope.LOGS_WRITE
+    bodies: ClassVar = {
+        "application/json": json.dumps(entry_body()),
+        "text/json": json.dumps(entry_body()),
+        "application/xml": entry_xml(),
+        "text/xml": entry_xml(),
+    }
+    success = HTTPStatus.OK
+    writes = tuple(bodies)
+    too_long = ("EmailBody", 4_500_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def sign(self, request: Sent, credentials: Credentials | None) -> Sent:
+        if credentials is None:
+            return request.with_member("Authentication", None)
+        keyid, secret = credentials
+        return request.with_member("Id", keyid).with_member("Key", secret)
+
+    def check_error(self, reply: Reply) -> None:
+        code, description = message_of(reply.body)
+        assert code == CODES.get(reply.status, "02")
+        assert description

@@ -32,6 +32,7 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     "stores_delete": ({204, 404}, ""),
     "stores_list": ({200}, ""),
     "stores_read": ({200}, "Id"),
+    "stratuscore_log": ({200}, "Message"),
 }
 
 

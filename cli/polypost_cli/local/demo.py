@@ -56,6 +56,10 @@ _PROMOTION_MAIL = """curl -i -u '{user}' -H 'Content-Type: application/json' \\
     "description": "Contact Center 10 EUR order discount coupon.",
     "uri": "ContactCenter/-/channels/PrimeTech-PrimeTechSpecials/promotions/CC_10EUR_OrderDiscount" }},
   "promotionID": "CC_10EUR_OrderDiscount", "channelID": "PrimeTech-PrimeTechSpecials" }}'"""
+_LOG = """curl -H 'Content-Type: application/json' '{base_url}/api/v1/contact/coffeepage' -d '{{
+  "Authentication": {{"Id": "{keyid}", "Key": "{secret}"}},
+  "Request": {{"Email": "max@example.net", "SubjectLine": "Your order", "DateSent": "2026-01-02 03:04:05",
+    "SentBy": "shop@example.com", "EmailBody": "Thank you for your order." }} }}'"""
 
 
 def seed(outputs: Mapping[str, str]) -> None:
@@ -144,5 +148,6 @@ def curls(base_url: str) -> list[str]:
         "Follow such a link to its landing page, which learns whose it is": (
             f"curl -i '{base_url}/i/{INTERACTION_TOKEN}'"
         ),
+        "Log a mail that another system sent": _LOG.format(base_url=base_url, keyid=KEYID, secret=SECRET),
     }
     return [f"\n# {what}\n{command}" for what, command in commands.items()]

@@ -142,7 +142,7 @@ class RequestInProgress(Conflict):
 
 
 class PayloadTooLarge(RequestError):
-    """A request too large to be queued whole."""
+    """A request too large to be queued or stored whole."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 

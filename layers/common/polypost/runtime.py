@@ -8,6 +8,7 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.erasure_queue import ErasureQueue
 from polypost.adapters.interactions import Interactions
+from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
@@ -38,6 +39,12 @@ def logs() -> LogsTable:
 def interactions() -> Interactions:
     """The interactions in the Logs table."""
     return Interactions(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
+
+
+@cache
+def log_entries() -> LogEntries:
+    """The log entries in the Logs table."""
+    return LogEntries(_dynamodb(), setting("LOGS_TABLE"), access().address_key)
 
 
 @cache

@@ -6,6 +6,7 @@ HMACs with the stack's key: neither a table's keys nor an index's say whose mail
 
 import hashlib
 import hmac
+import json
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -215,6 +216,23 @@ def person_of_external_id(space_id: str, address_key: bytes, system: str, extern
     """The index partition of everything that a space recorded of whoever has an id in another system."""
     claim = external_id_claim(ExternalId(system, external_id))
     return _join(space_id, "EXTERNAL-ID", _fingerprint(address_key, _join(claim.kind, *claim.parts)))
+
+
+def log_entry_id(space_id: str, address_key: bytes, *members: str) -> str:
+    """What a log entry is known by: 128 bits of HMAC-SHA-256 over its space and all its members, in hexadecimal."""
+    # As JSON, so that no two lists of members run together into one.
+    content = json.dumps([space_id, *members], ensure_ascii=False)
+    return hmac.digest(address_key, content.encode(), "sha256")[:16].hex()
+
+
+def log_entry(entry_id: str) -> Key:
+    """A log entry's own item; its body is in the same partition."""
+    return {"PK": _join("LOGENTRY", entry_id), "SK": "ENTRY"}
+
+
+def log_entry_body(entry_id: str, part: int) -> Key:
+    """One part of a log entry's body, counted from 0."""
+    return {"PK": _join("LOGENTRY", entry_id), "SK": f"BODY#{part:03}"}
 
 
 # --- Idempotency ------------------------------------------------------------------------------------------------------

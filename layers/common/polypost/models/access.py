@@ -21,6 +21,7 @@ class Scope(StrEnum):
     CONTACTS_READ = "contacts:read"
     CONTACTS_WRITE = "contacts:write"
     INTERACTIONS_WRITE = "interactions:write"
+    LOGS_WRITE = "logs:write"
 
 
 class Shop(BaseModel):

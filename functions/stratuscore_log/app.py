@@ -1,0 +1,17 @@
+"""POST /api/v1/contact/coffeepage: log a mail that another system sent."""
+
+from polypost import runtime
+from polypost.api import endpoint
+from polypost.auth import Caller
+from polypost.dialects import stratuscore
+from polypost.http import Request, Response
+from polypost.models.access import Scope
+from polypost.usecases.log_mail import log_mail
+
+
+@endpoint(stratuscore, Scope.LOGS_WRITE)
+def handler(request: Request, caller: Caller) -> Response:
+    """Store what the request tells of a mail."""
+    entry = stratuscore.decode_entry(request)
+    entry_id = log_mail(entry, caller.space, request.attempt, log_entries=runtime.log_entries())
+    return stratuscore.encode_saved(request, entry_id)

@@ -1,0 +1,129 @@
+"""The log entries of the Logs table: mails that other systems sent, whole."""
+
+import random
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from polypost.adapters import keys
+from polypost.adapters.clients import TransactionConflict, TransactionRefused, translated_errors
+from polypost.adapters.dynamodb import from_item, to_item
+from polypost.errors import PayloadTooLarge
+from polypost.models.log_entries import LogEntry, LogEntryRecord
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+# An item may have 400 KB, names and keys included, and a transaction 4 MB (DynamoDB developer guide, "Quotas"). It does
+# not say whether the latter counts the items or the request, which has their bytes in base64: both stay below.
+_PART_BYTES = 370_000
+_MAX_PARTS = 8
+
+#: No body is longer than this, compressed.
+MAX_BODY_BYTES = _PART_BYTES * _MAX_PARTS
+
+# A write that met another one is repeated, within the time that a client would wait.
+_PATIENCE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 0.5
+
+
+class LogEntries:
+    """Stores and reads log entries.
+
+    An entry is one item with what is short, and its body, compressed, in as many more as it takes, all in one
+    transaction. The id follows from the content, so the same entry again finds its own.
+
+    Parameters: address_key, gives the stack's key for HMACs.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, address_key: Callable[[], bytes]) -> None:
+        self._client = client
+        self._table = table_name
+        self._address_key = address_key
+
+    def put(self, space: str, entry: LogEntry, logged_at: datetime) -> str:
+        """Store an entry whole, unless it stands already; its id.
+
+        Raises: PayloadTooLarge; Retryable.
+        """
+        address_key = self._address_key()
+        sent_at = keys.instant(entry.sent_at)
+        entry_id = keys.log_entry_id(space, address_key, entry.email, entry.subject, sent_at, entry.sent_by, entry.body)
+        item = keys.log_entry(entry_id) | {
+            "space": space,
+            "email": entry.email,
+            "subject": entry.subject,
+            "sentAt": sent_at,
+            "sentBy": entry.sent_by,
+            "loggedAt": keys.instant(logged_at),
+            "person": keys.person(space, keys.address_hash(address_key, entry.email)),
+            "personOrder": sent_at,
+        }
+        unless_it_stands = {"ConditionExpression": "attribute_not_exists(PK)"}
+        self._write([self._put(item) | unless_it_stands, *map(self._put, _body_items(entry_id, entry.body))])
+        return entry_id
+
+    def get(self, entry_id: str) -> tuple[LogEntryRecord, str] | None:
+        """An entry and its body, or None where there is none."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.log_entry(entry_id)["PK"]}),
+            ConsistentRead=True,
+        )
+        with translated_errors("dynamodb.Query"):
+            items = [from_item(item) for page in pages for item in page["Items"]]
+        by_key = {item["SK"]: item for item in items}
+        entry = by_key.pop(keys.log_entry(entry_id)["SK"], None)
+        if entry is None:
+            return None
+        # Parts come in their order, which is that of their keys.
+        body = b"".join(bytes(part["body"]) for part in by_key.values())
+        return entry_of(entry), zlib.decompress(body).decode()
+
+    def _put(self, item: Mapping[str, Any]) -> Any:
+        return {"TableName": self._table, "Item": to_item(item)}
+
+    def _write(self, puts: list[Any]) -> None:
+        writes: list[TransactWriteItemTypeDef] = [{"Put": put} for put in puts]
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with translated_errors("dynamodb.TransactWriteItems"):
+                    self._client.transact_write_items(TransactItems=writes)
+            except TransactionRefused:
+                # The very same entry stands already.
+                return
+            except TransactionConflict:
+                # The very same entry is being stored.
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads writers, hides nothing
+            else:
+                return
+
+
+def _body_items(entry_id: str, body: str) -> list[dict[str, Any]]:
+    compressed = zlib.compress(body.encode())
+    if len(compressed) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(
+            f"EmailBody is too large: {len(compressed)} bytes when compressed, {MAX_BODY_BYTES} are allowed."
+        )
+    parts = [compressed[start : start + _PART_BYTES] for start in range(0, len(compressed), _PART_BYTES)]
+    return [keys.log_entry_body(entry_id, number) | {"body": part} for number, part in enumerate(parts)]
+
+
+def entry_of(item: Mapping[str, Any]) -> LogEntryRecord:
+    """The entry of its own item, as `from_item` gives it."""
+    return LogEntryRecord(
+        id=item["PK"].removeprefix(keys.log_entry("")["PK"]),
+        space=item["space"],
+        email=item["email"],
+        subject=item["subject"],
+        sent_at=datetime.fromisoformat(item["sentAt"]),
+        sent_by=item["sentBy"],
+        logged_at=datetime.fromisoformat(item["loggedAt"]),
+    )

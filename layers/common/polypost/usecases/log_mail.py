@@ -1,0 +1,15 @@
+"""Log a mail that another system sent."""
+
+from polypost.adapters.log_entries import LogEntries
+from polypost.attempts import Attempt
+from polypost.models.log_entries import LogEntry
+
+
+def log_mail(entry: LogEntry, space: str, attempt: Attempt, *, log_entries: LogEntries) -> str:
+    """Store an entry, in one transaction; the id that it is found by.
+
+    The same entry is stored once, whoever tells of it again and when: its id follows from all that it says.
+
+    Raises: PayloadTooLarge; Retryable.
+    """
+    return log_entries.put(space, entry, attempt.first_seen)
