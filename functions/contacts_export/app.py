@@ -13,5 +13,11 @@ from polypost.usecases.read_history import export_contact
 def handler(request: Request, caller: Caller) -> Response:
     """Answer with the contact of the path, its permissions and its whole timeline."""
     contact_id = contacts.decode_id(request)
-    export = export_contact(contact_id, caller.space, contacts=runtime.contacts(), history=runtime.history())
+    export = export_contact(
+        contact_id,
+        caller.space,
+        contacts=runtime.contacts(),
+        history=runtime.history(),
+        log_entries=runtime.log_entries(),
+    )
     return contacts.encode_export(request, *export)

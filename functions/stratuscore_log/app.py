@@ -13,5 +13,11 @@ from polypost.usecases.log_mail import log_mail
 def handler(request: Request, caller: Caller) -> Response:
     """Store what the request tells of a mail."""
     entry = stratuscore.decode_entry(request)
-    entry_id = log_mail(entry, caller.space, request.attempt, log_entries=runtime.log_entries())
+    entry_id = log_mail(
+        entry,
+        caller.space,
+        request.attempt,
+        log_entries=runtime.log_entries(),
+        suppressions=runtime.suppressions(),
+    )
     return stratuscore.encode_saved(request, entry_id)

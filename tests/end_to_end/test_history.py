@@ -4,6 +4,8 @@ import json
 import secrets
 from typing import Any
 
+from support.stratuscore import entry_body
+
 from .conftest import LocalEngine, RunningStack
 from .test_inxmail import AUTH, eventually, send
 
@@ -38,13 +40,17 @@ def test_a_person_from_the_first_mail_to_the_erasure(local_stack: RunningStack, 
     changed = {"Version": created["Version"], "Email": address, "LatestPermissionSource": "phone"}
     assert local_stack.client.put(path, json=changed, auth=AUTH).status_code == 200
     send(local_stack, recipient=address, bccRecipient=former, subjectContentPlainText=f"Hello again {name}")
-    eventually(lambda: len(entries(local_stack, created["Id"])) == 6)
-    assert kinds(local_stack, created["Id"]) == {"Mail", "MailCopy", "Delivery"}
+    told = entry_body(AUTH, Email=address, EmailBody=f"Dear {name}")
+    assert local_stack.client.post("/api/v1/contact/coffeepage", json=told).status_code == 200
+    eventually(lambda: len(entries(local_stack, created["Id"])) == 7)
+    assert kinds(local_stack, created["Id"]) == {"Mail", "MailCopy", "Delivery", "LogEntry"}
 
     export = local_stack.client.get(f"{path}/export", auth=AUTH).json()
     assert export["Contact"]["Email"] == address
     assert [change["LatestPermissionSource"] for change in export["PermissionHistory"]] == ["web form", "phone"]
-    assert export["Timeline"] == entries(local_stack, created["Id"])
+    assert len(export["Timeline"]) == 7
+    (body,) = (entry["Details"]["Body"] for entry in export["Timeline"] if entry["Kind"] == "LogEntry")
+    assert body == f"Dear {name}"
 
     assert name in log(local_engine)
     assert local_stack.client.delete(path, auth=AUTH).status_code == 204

@@ -174,7 +174,8 @@ class DialectBattery:
 
     `path` is that of a request; `scope` what its caller needs; `bodies` a body that succeeds for each media type that
     the endpoint reads; `success` the status of what succeeds; `writes` the media types of its answers, the preferred
-    one first; `too_long` a member, a number of characters that it cannot have, and the status that says so.
+    one first; `too_long` a member, a number of characters that it cannot have, and the status that says so;
+    `unavailable` the status of what may succeed if it is sent again.
     """
 
     path: ClassVar[str]
@@ -183,6 +184,7 @@ class DialectBattery:
     success: ClassVar[HTTPStatus]
     writes: ClassVar[tuple[str, ...]]
     too_long: ClassVar[tuple[str, int, HTTPStatus]]
+    unavailable: ClassVar[HTTPStatus] = HTTPStatus.SERVICE_UNAVAILABLE
 
     def sign(self, request: Sent, credentials: Credentials | None) -> Sent:
         """The request with credentials, or without any."""
@@ -242,7 +244,7 @@ class DialectBattery:
         assert reply.media_type in self.writes
         self.check_error(reply)
         if engine is not None:
-            assert {call.action for call in engine.calls} <= {"GetItem", "Query"}
+            assert {call.action for call in engine.calls} <= {"BatchGetItem", "GetItem", "Query"}
 
     def succeeded(self, reply: Reply) -> None:
         """Assert that a request succeeded."""
@@ -354,7 +356,7 @@ class DialectBattery:
         with monkeypatch.context() as patch:
             patch.setattr(runtime.access(), "_table", "no-such-table")
             reply = self.post(api, self.valid(api, media_type))
-        self.refused(reply, HTTPStatus.SERVICE_UNAVAILABLE)
+        self.refused(reply, self.unavailable)
         assert "no-such-table" not in reply.body
         with monkeypatch.context() as patch:
             patch.setattr(runtime.access(), "_client", None)

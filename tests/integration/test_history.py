@@ -15,14 +15,21 @@ from polypost.adapters.mail_queue import decode
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
 from polypost.usecases.delete_contact import GIVEN_UP
+from support.intershop import promotion_body
 from support.inxmail import send_body
+from support.lambda_events import http_event
+from support.routes import find_route
 from support.ses import bounce_object, bounced, complaint_object, event, in_sns_envelope
+from support.stratuscore import entry_body
 from support.template_engine import Engine
 
-from .conftest import Answer, Api
+from .conftest import SECRET, Answer, Api
+from .test_interactions import body as interaction_body
+from .test_promotion_mails import SENDER, change_settings
 
 ANN = "ann@example.net"
 BOB = "bob@example.net"
+GUID = "3d6ab237-6e5e-4e4a-b76a-4ebe7d89b9e0"
 
 
 def create(api: Api, **members: Any) -> int:
@@ -157,6 +164,48 @@ def test_nobodys_timeline(api: Api) -> None:
     assert timeline(api, 4711).status == 404
 
 
+def log_a_mail(api: Api, **members: str) -> Answer:
+    """Tell of a mail that another system sent."""
+    entry = entry_body((api.keyid, SECRET), Email=ANN, **members)
+    return api.http("POST", "/api/v1/contact/coffeepage", body=entry)
+
+
+def interact(api: Api, contact_id: str) -> str:
+    """Create an interaction of somebody's, and follow its link; the link's path."""
+    body = interaction_body(api, ContactId=contact_id)
+    answer = api.http("POST", "/api/vspinteraction/create", body=body)
+    assert answer.status == 200, answer.body
+    path = str(urlsplit(answer.body["InteractionUrl"]).path)
+    assert api.invoke("interaction_visit", visit_event(api, path))["statusCode"] == 200
+    return path
+
+
+def visit_event(api: Api, path: str) -> dict[str, Any]:
+    route = find_route(api.template, "GET", path)
+    return http_event("GET", path, route=route.path, path_parameters=route.parameters)
+
+
+def test_every_api_is_in_the_timeline(api: Api, engine: Engine) -> None:
+    contact_id = create(
+        api,
+        Email=ANN,
+        ExternalIds=[{"System": "seethepro", "Id": GUID}, {"System": "intershop", "Id": "customer-1"}],
+    )
+    assert log_a_mail(api, SubjectLine="Told of").status == 200
+    interact(api, GUID)
+    change_settings(api.space, sender=SENDER)
+    assert api.http("POST", "/customers/customer-1/mails", body=promotion_body()).status == 204
+    (queued,) = engine.receive("MailQueueUrl")
+    assert api.deliver(queued) == []
+    answer = timeline(api, contact_id)
+    assert sorted(kinds(answer)) == ["Interaction", "LogEntry", "Mail", "Visit"]
+    details = {entry["Kind"]: entry["Details"] for entry in answer.body}
+    assert details["Mail"]["SourceSystem"] == "intershop"
+    assert details["LogEntry"]["Subject"] == "Told of"
+    assert details["Visit"]["InteractionId"] == details["Interaction"]["InteractionId"]
+    assert details["Interaction"]["ContactId"] == GUID
+
+
 # --- Export -----------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +221,14 @@ def test_an_export_is_all_that_is_held(api: Api, engine: Engine) -> None:
     assert permission["LatestPermissionSource"] == "web form"
     assert permission["ChangedBy"] == api.keyid
     assert sorted(entry["Kind"] for entry in answer.body["Timeline"]) == ["Mail", "Suppressed"]
+
+
+def test_an_export_has_the_whole_mails_that_others_sent(api: Api) -> None:
+    contact_id = create(api, Email=ANN)
+    body = "Grüße, 你好 " * 50_000
+    assert log_a_mail(api, EmailBody=body).status == 200
+    (entry,) = api.http("GET", f"/api/v1/Contacts/{contact_id}/export").body["Timeline"]
+    assert entry["Details"]["Body"] == body
 
 
 def test_an_export_that_no_response_can_hold(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +315,24 @@ def test_a_mail_that_was_queued_before_the_erasure_is_recorded_without_the_addre
     assert "POST /v2/email/outbound-emails" in engine.actions("ses")
     assert ANN not in log_of(api)
     assert decode(queued).message_id in log_of(api)
+
+
+def test_what_other_systems_told_goes_whole(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN, ExternalIds=[{"System": "seethepro", "Id": GUID}])
+    log_a_mail(api, EmailBody="x" * 1000)
+    path = interact(api, GUID)
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    assert ANN not in log_of(api)
+    assert GUID not in log_of(api)
+    assert api.invoke("interaction_visit", visit_event(api, path))["statusCode"] == 404
+    # Told again, the mail from before the erasure is kept without its recipient, subject and body.
+    assert log_a_mail(api, EmailBody="x" * 1000).status == 200
+    log = log_of(api)
+    assert ANN not in log
+    assert "LOGENTRY#" in log
+    again = create(api, Email=ANN)
+    assert kinds(timeline(api, again)) == []
 
 
 def test_who_comes_back_has_a_history_of_their_own(api: Api, engine: Engine) -> None:

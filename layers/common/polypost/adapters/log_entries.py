@@ -44,8 +44,10 @@ class LogEntries:
         self._table = table_name
         self._address_key = address_key
 
-    def put(self, space: str, entry: LogEntry, logged_at: datetime) -> str:
+    def put(self, space: str, entry: LogEntry, logged_at: datetime, *, anonymous: bool = False) -> str:
         """Store an entry whole, unless it stands already; its id.
+
+        Parameters: anonymous, to store nothing of whom the mail was for, nor what it said.
 
         Raises: PayloadTooLarge; Retryable.
         """
@@ -54,16 +56,20 @@ class LogEntries:
         entry_id = keys.log_entry_id(space, address_key, entry.email, entry.subject, sent_at, entry.sent_by, entry.body)
         item = keys.log_entry(entry_id) | {
             "space": space,
-            "email": entry.email,
-            "subject": entry.subject,
             "sentAt": sent_at,
             "sentBy": entry.sent_by,
             "loggedAt": keys.instant(logged_at),
-            "person": keys.person(space, keys.address_hash(address_key, entry.email)),
-            "personOrder": sent_at,
         }
+        body = _body_items(entry_id, "" if anonymous else entry.body)
+        if not anonymous:
+            item |= {
+                "email": entry.email,
+                "subject": entry.subject,
+                "person": keys.person(space, keys.address_hash(address_key, entry.email)),
+                "personOrder": sent_at,
+            }
         unless_it_stands = {"ConditionExpression": "attribute_not_exists(PK)"}
-        self._write([self._put(item) | unless_it_stands, *map(self._put, _body_items(entry_id, entry.body))])
+        self._write([self._put(item) | unless_it_stands, *map(self._put, body)])
         return entry_id
 
     def get(self, entry_id: str) -> tuple[LogEntryRecord, str] | None:
@@ -121,8 +127,8 @@ def entry_of(item: Mapping[str, Any]) -> LogEntryRecord:
     return LogEntryRecord(
         id=item["PK"].removeprefix(keys.log_entry("")["PK"]),
         space=item["space"],
-        email=item["email"],
-        subject=item["subject"],
+        email=item.get("email", ""),
+        subject=item.get("subject", ""),
         sent_at=datetime.fromisoformat(item["sentAt"]),
         sent_by=item["sentBy"],
         logged_at=datetime.fromisoformat(item["loggedAt"]),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from polypost.adapters import keys
 from polypost.adapters.clients import translated_errors
 from polypost.adapters.dynamodb import batch_get, from_item, to_item
+from polypost.adapters.interactions import interaction_of, visit_of
+from polypost.adapters.log_entries import entry_of
 from polypost.message_ids import accepted_at
 from polypost.models.delivery import EventKind
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
@@ -168,4 +170,34 @@ def _details(item: Item, *names: str) -> dict[str, str]:
     return {name[0].upper() + name[1:]: item[name] for name in names if item.get(name)}
 
 
-_ENTRIES: dict[str, Callable[[Item], TimelineEntry]] = {"MESSAGE": _message}
+def _log_entry(item: Item) -> TimelineEntry:
+    entry = entry_of(item)
+    details = {"LogEntryId": entry.id, "Recipient": entry.email, "Subject": entry.subject, "SentBy": entry.sent_by}
+    return TimelineEntry(entry.sent_at, "LogEntry", details)
+
+
+def _interaction(item: Item) -> TimelineEntry:
+    if item["SK"] == keys.interaction("")["SK"]:
+        interaction = interaction_of(item)
+        details = {
+            "InteractionId": interaction.id,
+            "InteractionName": interaction.asked.name,
+            "InteractionIdentity": interaction.asked.identity,
+            "AccountId": str(interaction.asked.account_id),
+            "ContactId": str(interaction.asked.contact_id),
+            "InteractionUrl": interaction.url,
+        }
+        return TimelineEntry(interaction.created_at, "Interaction", details)
+    visit = visit_of(item)
+    details = {"InteractionId": visit.interaction_id, "InteractionName": visit.name}
+    if visit.visitor is not None:
+        details |= {"Ip": visit.visitor.ip, "UserAgent": visit.visitor.user_agent}
+    return TimelineEntry(visit.visited_at, "Visit", details)
+
+
+# By what a row's partition begins with. Another kind of row has an entry here, or no place in a timeline.
+_ENTRIES: dict[str, Callable[[Item], TimelineEntry]] = {
+    "MESSAGE": _message,
+    "LOGENTRY": _log_entry,
+    "INTERACTION": _interaction,
+}

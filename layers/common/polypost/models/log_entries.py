@@ -23,7 +23,8 @@ class LogEntry:
 class LogEntryRecord:
     """An entry as it is stored, without its body, which may be long.
 
-    `id` follows from the entry's content; `logged_at` is when it was first told of, in UTC.
+    `id` follows from the entry's content; `logged_at` is when it was first told of, in UTC. `email` and `subject` are
+    empty where the recipient was erased before.
     """
 
     id: str

@@ -1,8 +1,10 @@
 """Read what was recorded of one contact, by whichever API."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.person_history import PersonHistory
 from polypost.models.contacts import Contact, PermissionChange
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
@@ -32,20 +34,26 @@ def read_timeline(
 
 
 def export_contact(
-    contact_id: int, space: str, *, contacts: ContactsTable, history: PersonHistory
+    contact_id: int, space: str, *, contacts: ContactsTable, history: PersonHistory, log_entries: LogEntries
 ) -> tuple[Contact, list[PermissionChange], Iterator[TimelineEntry]]:
     """All that is held of one person: the contact, the history of its permissions, and its whole timeline.
+
+    The mails that other systems told of come with their bodies, which a timeline leaves out.
 
     Raises: NotFound; Retryable, also while the timeline is read.
     """
     row = existing_row(contact_id, space, contacts)
     persons = contacts.persons(space, row)
 
+    def with_body(entry: TimelineEntry) -> TimelineEntry:
+        found = log_entries.get(entry.details["LogEntryId"]) if "LogEntryId" in entry.details else None
+        return entry if found is None else replace(entry, details={**entry.details, "Body": found[1]})
+
     def timeline() -> Iterator[TimelineEntry]:
         after: TimelinePosition | None = None
         while True:
             page = history.timeline(persons, after, _PAGE)
-            yield from page.entries
+            yield from map(with_body, page.entries)
             if page.next is None:
                 return
             after = page.next
