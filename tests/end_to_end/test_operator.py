@@ -89,7 +89,6 @@ def test_a_space_from_its_creation_to_its_end(run: Run, space: str, local_stack:
         "id": space,
         "createdAt": shown["createdAt"],
         "description": "changed",
-        "settings": {"uniqueNames": True, "phoneWithCountryCode": False},
         "keys": [],
         "senderDomains": [],
     }
