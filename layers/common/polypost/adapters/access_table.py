@@ -1,6 +1,7 @@
 """The Access table: spaces, credentials, sender domains, campaigns, templates, the stack's key for addresses."""
 
 import secrets
+import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +28,27 @@ class AccessTable:
     """Reads what a request may do, and writes it for the operator.
 
     Items that were found are remembered for CACHE_SECONDS; an item that was not found is looked up again each time,
-    so that a new key works at once.
+    so that a new key works at once. Threads may share it.
     """
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
         self._table = table_name
         self._found: TTLCache[tuple[str, str], dict[str, Any]] = TTLCache(_CACHED_ITEMS, CACHE_SECONDS)
+        # cachetools' caches are not made for threads: to read one takes away what has expired.
+        self._lock = threading.Lock()
 
     def _get(self, key: keys.Key) -> dict[str, Any] | None:
         cache_key = (key["PK"], key["SK"])
-        item = self._found.get(cache_key)
+        with self._lock:
+            item = self._found.get(cache_key)
         if item is None:
             with translated_errors("dynamodb.GetItem"):
                 answer = self._client.get_item(TableName=self._table, Key=to_item(key))
             if "Item" in answer:
-                item = self._found[cache_key] = from_item(answer["Item"])
+                item = from_item(answer["Item"])
+                with self._lock:
+                    self._found[cache_key] = item
         return item
 
     def _create(self, item: dict[str, Any]) -> bool:
