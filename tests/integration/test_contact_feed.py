@@ -189,3 +189,75 @@ def test_whoever_follows_the_feed_has_every_contact_as_it_is(contacts: ContactsO
     assert set(copy) == stored
     assert all(contacts.now(contact) == contact for contact in copy.values())
     assert len(seen) >= len(stored)
+
+
+# --- All contacts at once ---------------------------------------------------------------------------------------------
+
+
+def all_contacts(contacts: ContactsOfASpace, limit: int = 2) -> dict[int, Contact]:
+    """Every contact, by its id, as a reader of all parts has it."""
+    found: dict[int, Contact] = {}
+    position, has_more = "", True
+    while has_more:
+        page = contacts.table.snapshot(SPACE, position, limit)
+        found |= {contact.id: contact for contact in page.contacts}
+        for contact_id in page.gone:
+            found.pop(contact_id, None)
+        position, has_more = page.position, page.has_more
+    return found
+
+
+def test_all_contacts_are_those_that_there_are(contacts: ContactsOfASpace) -> None:
+    assert all_contacts(contacts) == {}
+    created = [contacts.create(email=f"{number}@example.com") for number in range(5)]
+    created[0] = contacts.update(created[0], Profile(email="new@example.com"))
+    contacts.delete(created.pop(1))
+    assert all_contacts(contacts) == {contact.id: contact for contact in created}
+
+
+def test_all_contacts_wait_for_no_change_that_is_not_made_yet(contacts: ContactsOfASpace) -> None:
+    with stalled(contacts):
+        after = contacts.create()
+        assert list(all_contacts(contacts).values()) == [after]
+
+
+def test_a_contact_that_is_deleted_between_two_parts_is_gone(contacts: ContactsOfASpace) -> None:
+    contact = contacts.create()
+    first = contacts.table.snapshot(SPACE, "", 10)
+    contacts.delete(contact)
+    then = contacts.table.snapshot(SPACE, first.position, 10)
+    assert (first.contacts, then.contacts, then.gone) == ((contact,), (), frozenset({contact.id}))
+
+
+@pytest.mark.parametrize("announced_before", [True, False])
+def test_no_contact_is_missed_because_it_changes_while_it_is_read(
+    contacts: ContactsOfASpace, announced_before: bool
+) -> None:
+    old = contacts.create(email="old@example.com")
+    read_feed, announced = threading.Event(), threading.Event()
+
+    def of_the_writer(**_: object) -> None:
+        if threading.current_thread() is writer:
+            announced.set()
+            assert read_feed.wait(30)
+
+    def of_the_reader(**_: object) -> None:
+        # The feed was read, the contacts were not.
+        if not writer.ident:
+            writer.start()
+        read_feed.set()
+        writer.join(30)
+
+    writer = threading.Thread(target=lambda: contacts.update(old, Profile(email="new@example.com")))
+    events = contacts.engine.client.meta.events
+    events.register("before-send.dynamodb.TransactWriteItems", of_the_writer)
+    events.register("before-send.dynamodb.BatchGetItem", of_the_reader)
+    try:
+        if announced_before:
+            writer.start()
+            assert announced.wait(30)
+        found = contacts.table.snapshot(SPACE, "", 10)
+    finally:
+        events.unregister("before-send.dynamodb.TransactWriteItems", of_the_writer)
+        events.unregister("before-send.dynamodb.BatchGetItem", of_the_reader)
+    assert [contact.profile.email for contact in found.contacts] == ["new@example.com"]

@@ -28,6 +28,7 @@ from polypost.models.contacts import (
     PermissionChange,
     Profile,
     Registration,
+    SnapshotPage,
     Store,
     Tombstone,
     email_claim,
@@ -63,6 +64,9 @@ _MOST_FORMER_ADDRESSES = 20
 # A write that met another one is repeated, within the time that a client would wait.
 _PATIENCE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 0.5
+
+# Behind all that a clock can say.
+_END_OF_THE_FEED = DateTimeOffset.parse("9999-12-31")
 
 
 class IdTaken(Permanent):
@@ -150,6 +154,11 @@ class ContactsTable:
         """A contact by its id, as it is now."""
         item = self._get(keys.contact(space, contact_id))
         return None if item is None else _contact_row(item)
+
+    def contacts(self, space: str, ids: Collection[int]) -> list[ContactRow]:
+        """Those contacts that there are of some ids, as they are now, in no order."""
+        items = batch_get(self._client, self._table, (keys.contact(space, contact_id) for contact_id in ids))
+        return list(map(_contact_row, items))
 
     def holder(self, space: str, claim: Claim) -> ContactRow | None:
         """The contact that has a claim, as it is now."""
@@ -307,6 +316,25 @@ class ContactsTable:
                     entries.append(item)
         return ChangePage(tuple(self._changes_of(space, entries)), position, has_more)
 
+    def snapshot(self, space: str, position: str, limit: int) -> SnapshotPage:
+        """A part of all contacts, up to those that were changed last.
+
+        Whoever reads all parts has every contact that was there all along, and no wait for changes that are not made
+        yet. One that is changed meanwhile comes as it is when it is read, and once more further on: its place in the
+        feed only ever moves on, and where it goes was announced before. Hence contacts are found by their ids here,
+        those of announcements too, wherever their places are by now.
+
+        Parameters: position, that of the part before, or "" for the beginning; limit, how many entries of the feed at
+        most.
+
+        Raises: Retryable.
+        """
+        items, has_more = self._feed(space, position, _END_OF_THE_FEED, limit)
+        ids = {int(item["contactId"]) for item in items}
+        found = tuple(row.contact for row in self.contacts(space, ids))
+        gone = ids - {contact.id for contact in found}
+        return SnapshotPage(found, frozenset(gone), items[-1]["SK"] if items else position, has_more)
+
     def _feed(self, space: str, position: str, end: DateTimeOffset, limit: int) -> tuple[list[dict[str, Any]], bool]:
         # "!" sorts before "#": all that stands after the entry at a position, and all that is of a moment.
         first, last = f"{position}!", feed_position(end)
@@ -339,8 +367,7 @@ class ContactsTable:
     def _changes_of(self, space: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[Contact | Tombstone]:
         entries = list(entries)
         ids = {int(entry["contactId"]) for entry in entries if "deleted" not in entry}
-        items = batch_get(self._client, self._table, (keys.contact(space, contact_id) for contact_id in ids))
-        rows = {row.place: row for row in map(_contact_row, items)}
+        rows = {row.place: row for row in self.contacts(space, ids)}
         for entry in entries:
             if "deleted" in entry:
                 yield Tombstone(int(entry["contactId"]), DateTimeOffset.parse(entry["deleted"]))

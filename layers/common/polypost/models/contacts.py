@@ -109,6 +109,20 @@ class ChangePage:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotPage:
+    """A part of all contacts of a space.
+
+    `gone` are the ids of those that were deleted; `position` is where the next part begins, and `has_more` tells
+    whether there is one.
+    """
+
+    contacts: tuple[Contact, ...]
+    gone: frozenset[int]
+    position: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SecretLookup:
     """The contact that a secret stands for."""
 
