@@ -44,7 +44,7 @@ from polypost.models.contacts import (
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
 from polypost.wire.codec import Codec
 from polypost.wire.form import FORM
-from polypost.wire.json import JSON
+from polypost.wire.json import JSON, read_json
 from polypost.wire.models import WireModel, invalid_fields
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "encode_created_store",
     "encode_error",
     "encode_export",
+    "encode_members",
     "encode_nothing",
     "encode_store",
     "encode_stores",
@@ -625,26 +626,36 @@ EXPORTED = tuple(ReadContactDto.model_fields)
 
 
 def decode_cells(cells: Mapping[str, str]) -> tuple[Registration, Profile]:
-    """What the contact of a row is to be; a blank cell is no value, and external ids are JSON.
+    """What the contact of a row is to be.
+
+    Parameters: cells, by the names of IMPORTED; a blank one is no value, and external ids are JSON.
 
     Raises: InvalidRequest, naming every field that is wrong.
     """
     values: dict[str, Any] = {name: cell for name, cell in cells.items() if cell.strip()}
+    for name, cell in values.items():
+        # What a program leaves that was cut off while it wrote.
+        if "\0" in cell:
+            raise InvalidRequest(name, f"The field {name} holds a character that is no text.")
     try:
-        for name in values:
-            if name.lower() == "externalids":
-                values[name] = json.loads(values[name])
+        if "ExternalIds" in values:
+            values["ExternalIds"] = read_json(values["ExternalIds"], "The field ExternalIds")
         body = CreateContactDto.model_validate(values)
     except ValidationError as error:
         raise invalid_fields(error) from error
     except ValueError as error:
-        raise InvalidRequest("ExternalIds", f"The field ExternalIds must be JSON: {error}.") from error
+        raise InvalidRequest("ExternalIds", str(error)) from error
     return body.registration(DateTimeOffset.now()), body.profile(())
+
+
+def encode_members(contact: Contact) -> dict[str, Any]:
+    """A contact as JSON has it."""
+    return ReadContactDto(**_members_of(contact)).model_dump(mode="json")
 
 
 def encode_cells(contact: Contact) -> list[str]:
     """A contact as a row, in the order of EXPORTED."""
-    members = ReadContactDto(**_members_of(contact)).model_dump(mode="json")
+    members = encode_members(contact)
     return [_cell(members.get(name)) for name in EXPORTED]
 
 
@@ -655,5 +666,5 @@ def _cell(value: Any) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return json.dumps(value)
+            return json.dumps(value, ensure_ascii=False)
     return str(value)

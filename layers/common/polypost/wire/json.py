@@ -21,17 +21,29 @@ _SURROGATES = re.compile(
 )
 
 
-def _read(request: Request, _model: type[WireModel]) -> Any:
-    text = request.text_of(*_MEDIA_TYPES)
+def read_json(text: str, what: str) -> Any:
+    """The data of a JSON text, for a model to validate.
+
+    Parameters: what, that which is JSON, as an error's sentence begins.
+
+    Raises: ValueError, with that sentence.
+    """
     if any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
-        raise InvalidRequest("", "The request body is not JSON: half a surrogate pair.")
+        raise ValueError(f"{what} is not JSON: half a surrogate pair.")
     try:
         # Numbers as they are spelled: a member of text may be given as one, and no digit is to be lost.
         return json.loads(text, object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=_no_number)
     except ValueError as error:
-        raise InvalidRequest("", f"The request body is not JSON: {error}.") from error
+        raise ValueError(f"{what} is not JSON: {error}.") from error
     except RecursionError as error:
-        raise InvalidRequest("", "The request body is nested too deeply.") from error
+        raise ValueError(f"{what} is nested too deeply.") from error
+
+
+def _read(request: Request, _model: type[WireModel]) -> Any:
+    try:
+        return read_json(request.text_of(*_MEDIA_TYPES), "The request body")
+    except ValueError as error:
+        raise InvalidRequest("", str(error)) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
