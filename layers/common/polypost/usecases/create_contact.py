@@ -1,5 +1,7 @@
 """Create a contact, unless the space has one like it."""
 
+from collections.abc import Iterable
+
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ClaimHeld, ContactsTable, IdTaken
 from polypost.attempts import Attempt
@@ -40,9 +42,9 @@ def create_contact(
     """
     require_store(profile.preferred_store_id, space, contacts)
     settings = access.settings(space)
-    creation = attempt.derive("contact", 16).hex()
+    creation = _creation(attempt)
     for number in range(_ID_TRIES):
-        contact_id = random_id(attempt, f"contact id {number}")
+        contact_id = _choice(attempt, number)
         secret = new_secret(contact_id, attempt, access.address_key())
         contact = Contact(contact_id, secret, registration, profile, last_modified=_UNSTAMPED, version=b"")
         try:
@@ -55,6 +57,28 @@ def create_contact(
             raise Conflict(conflict_message(held.claim, settings)) from held
         return row.contact
     raise Conflict("No free Id was found for the contact.")
+
+
+def created_earlier(attempts: Iterable[Attempt], space: str, *, contacts: ContactsTable) -> set[Attempt]:
+    """Those of many attempts that have made a contact which is still there, for the price of reading it.
+
+    One that did not get its first choice of an Id is not found here; `create_contact` finds it.
+
+    Raises: Retryable.
+    """
+    by_id = {_choice(attempt, 0): attempt for attempt in attempts}
+    rows = contacts.contacts(space, by_id.keys())
+    return {by_id[row.contact.id] for row in rows if row.creation == _creation(by_id[row.contact.id])}
+
+
+def _creation(attempt: Attempt) -> str:
+    """What tells the creation of a contact from every other."""
+    return attempt.derive("contact", 16).hex()
+
+
+def _choice(attempt: Attempt, number: int) -> int:
+    """The Id that an attempt chooses if those of the lower numbers are taken."""
+    return random_id(attempt, f"contact id {number}")
 
 
 def random_id(attempt: Attempt, label: str) -> int:

@@ -1,6 +1,7 @@
 """Find one contact: by its id, its secret, or what it alone has in its space."""
 
 import hmac
+from collections.abc import Iterable
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactRow, ContactsTable
@@ -65,6 +66,16 @@ def find_contact(lookup: Lookup, space: str, *, access: AccessTable, contacts: C
     if row is None:
         raise NotFound("No such contact exists.")
     return row.contact
+
+
+def known_secrets(secrets: Iterable[str], space: str, *, access: AccessTable, contacts: ContactsTable) -> set[str]:
+    """Those of many secrets that are a contact's.
+
+    Raises: Retryable.
+    """
+    wanted = set(secrets)
+    ids = {found for secret in wanted if (found := contact_id_of(secret, access.address_key())) is not None}
+    return wanted & {row.contact.secret for row in contacts.contacts(space, ids)}
 
 
 def _holder(claim: Claim | None, space: str, contacts: ContactsTable) -> ContactRow | None:
