@@ -29,10 +29,14 @@ def progress(what: str) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal for work that is counted; gives what to call with the number that is done, and of all."""
+def counted(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for work that is counted, on a terminal alone.
+
+    Gives what to call with the number that is done, and of all, or None where nobody knows.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

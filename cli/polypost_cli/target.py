@@ -1,6 +1,7 @@
 """Which stack a command works on: one on AWS, by its name, or the local stack that runs on this machine."""
 
 import functools
+import hashlib
 import http.client
 import json
 import os
@@ -32,6 +33,11 @@ class Target:
     logs: LogsTable
     log_entries: LogEntries
     identities: aws.Identities
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the stack from every other one: its name may be given again."""
+        return hashlib.sha256(self.access.address_key()).hexdigest()
 
 
 def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,7 @@
 """Contacts on an engine, and what always holds of the table that they are in."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -105,14 +106,19 @@ class ContactsOfASpace:
 
     def check(self) -> list[dict[str, Any]]:
         """Assert that contacts, guards and the feed agree; the contacts' items."""
-        by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for item in self.items():
-            by_kind[item["PK"].partition("#")[0]].append(item)
-        contacts = [item for item in by_kind["CONTACT"] if item["SK"] == "CONTACT"]
-        owned = {guard: contact["contactId"] for contact in contacts for guard in contact["guards"]}
-        assert len(owned) == sum(len(contact["guards"]) for contact in contacts), "two contacts own one guard"
-        assert {guard["PK"]: guard["contactId"] for guard in by_kind["GUARD"]} == owned
-        entries = [item for item in by_kind["CHANGES"] if "announced" not in item]
-        alive = {entry["SK"]: entry["contactId"] for entry in entries if "deleted" not in entry}
-        assert alive == {contact["place"]: contact["contactId"] for contact in contacts}
-        return contacts
+        return consistent_contacts(self.items())
+
+
+def consistent_contacts(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The contacts among the items of a table, whose guards and feed agree with them."""
+    by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in items:
+        by_kind[item["PK"].partition("#")[0]].append(item)
+    contacts = [item for item in by_kind["CONTACT"] if item["SK"] == "CONTACT"]
+    owned = {guard: contact["contactId"] for contact in contacts for guard in contact["guards"]}
+    assert len(owned) == sum(len(contact["guards"]) for contact in contacts), "two contacts own one guard"
+    assert {guard["PK"]: guard["contactId"] for guard in by_kind["GUARD"]} == owned
+    entries = [item for item in by_kind["CHANGES"] if "announced" not in item]
+    alive = {entry["SK"]: entry["contactId"] for entry in entries if "deleted" not in entry}
+    assert alive == {contact["place"]: contact["contactId"] for contact in contacts}
+    return contacts

@@ -14,10 +14,9 @@ PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 # A start or an end that takes longer is a failure, in seconds.
 PATIENCE = 60
 
-# Its whole environment: nothing of this machine's steers it, no other service is loaded, no other port is opened, and
-# it leaves a Docker that runs here alone, whose containers it would take for its own.
+# Its whole environment: nothing of this machine's steers it, no other port is opened, and it leaves a Docker that runs
+# here alone, whose containers it would take for its own.
 ENVIRONMENT = {
-    "SERVICES": "dynamodb",
     "IOT_MTLS_ENABLED": "0",
     "DOCKER_HOST": "unix:///nonexistent",
     "LOG_LEVEL": "WARNING",
@@ -25,8 +24,11 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def running_ministack() -> Iterator[str]:
-    """ministack's DynamoDB on a free port of the loopback interface; its base URL."""
+def running_ministack(services: str = "dynamodb") -> Iterator[str]:
+    """ministack on a free port of the loopback interface; its base URL.
+
+    Parameters: services, those that it plays, with commas between them.
+    """
     if not PYTHON.exists():
         raise RuntimeError("These tests run on ministack too: `make .venv-ministack/installed` installs it")
     # A socket that listens already: the port is surely free, and requests wait in it until the engine takes them.
@@ -37,7 +39,7 @@ def running_ministack() -> Iterator[str]:
         process = subprocess.Popen(
             [PYTHON, "-m", "hypercorn", *options, "ministack.app:app"],
             pass_fds=[listening.fileno()],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {"SERVICES": services},
         )
     try:
         without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

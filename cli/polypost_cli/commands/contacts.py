@@ -1,15 +1,45 @@
-"""`polypost contacts`: a space's contacts, from and to files."""
+"""`polypost contacts`: a space's contacts, from files and to files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from polypost.dialects.contacts import EXPORTED, encode_cells, encode_members
+from polypost.errors import NotFound, Retryable
+from polypost.models.contacts import PermissionChange
+from polypost.usecases.find_contact import contact_by_id
 from polypost_cli.commands.spaces import existing
-from polypost_cli.contact_files import export_contacts, import_contacts, refused_file
-from polypost_cli.output import as_json, counted, tell
+from polypost_cli.contact_export import export_contacts
+from polypost_cli.contact_import import import_contacts
+from polypost_cli.output import as_json, counted, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
-_of_a_space = click.option("--space", required=True, help="The space whose contacts they are.")
+_of_a_space = click.option("--space", help="The space of the contacts; may be left out where there is just one.")
+
+
+def _chosen(target: Target, space: str | None) -> str:
+    """The space that was named, or the one that there is. Raises: ClickException."""
+    if space is not None:
+        return existing(target, space).id
+    found = [each.id for each in target.access.spaces()]
+    if len(found) != 1:
+        raise click.UsageError(f"say which space: --space NAME; there are {', '.join(found) or 'none yet'}")
+    return found[0]
+
+
+@contextmanager
+def _goes_on() -> Iterator[None]:
+    """Say of work that is cut off that the same command goes on with it."""
+    try:
+        yield
+    except Retryable as error:
+        again = "stopped, since the stack does not answer; the same command goes on from here"
+        raise Retryable(f"{again}: {error}") from error.__cause__
+    except KeyboardInterrupt:
+        raise click.ClickException("stopped; the same command goes on from here") from None
 
 
 @click.group()
@@ -20,38 +50,99 @@ def contacts() -> None:
 @contacts.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_of_a_space
+@click.option("--registration-source", default="", metavar="TEXT", help="The RegistrationSource of rows without one.")
 @as_json
 @on_a_stack
-def import_(target: Target, file: Path, space: str, as_json: bool) -> None:
-    """Create a contact for each row of FILE, a CSV file in UTF-8.
+def import_(target: Target, file: Path, space: str | None, registration_source: str, as_json: bool) -> None:
+    """Create a contact for each row of a CSV file.
 
-    Its first line names the columns, as the API names the members: RegistrationSource, Email, Phone, FirstName and so
-    on. Stopped half-way, the same command goes on where it stopped; imported twice, a row is created once. Rows that
-    are refused go to FILE.refused.csv, each with its reason.
+    FILE is in UTF-8. Its first line names the columns as the API names the members of a contact, in any order and case:
+    RegistrationSource, Email, Phone, FirstName and so on. Cells are parted by commas or semicolons; ExternalIds are
+    JSON in one cell.
+
+    Rows that are refused go to FILE.refused.csv, each with the reason in its first column. Correct them there, and
+    import that file.
+
+    Stopped at any moment, the same command goes on where it stopped. A row is known by what it says, so that a file
+    which is imported twice creates nothing twice.
     """
-    existing(target, space)
-    with counted("Importing contacts") as on_progress:
-        outcome = import_contacts(file, space, on_progress, access=target.access, contacts=target.contacts)
-    refused = str(refused_file(file)) if outcome.refused else None
-    where = f", each with its reason in {refused}" if refused else ""
-    tell(
-        f"{outcome.created} rows of {file} are contacts of {space}; {outcome.refused} were refused{where}.",
-        {"created": outcome.created, "refused": outcome.refused, "refused_file": refused},
-        as_json=as_json,
-    )
+    space = _chosen(target, space)
+    with _goes_on(), counted("Importing contacts") as on_progress:
+        outcome = import_contacts(
+            file,
+            space,
+            target.fingerprint,
+            on_progress,
+            registration_source=registration_source.strip(),
+            access=target.access,
+            contacts=target.contacts,
+        )
+    sentences = [f"Imported {outcome.imported} of {outcome.imported + outcome.refused} rows of {file} into {space}."]
+    if outcome.refused_file:
+        sentences.append(f"{outcome.refused_file} has the rows that were refused, each with the reason.")
+    if outcome.unknown_columns:
+        sentences.append(f"Columns that no contact has, left alone: {', '.join(map(repr, outcome.unknown_columns))}.")
+    tell(" ".join(sentences), asdict(outcome), as_json=as_json)
 
 
 @contacts.command()
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_of_a_space
 @as_json
 @on_a_stack
-def export(target: Target, file: Path, space: str, as_json: bool) -> None:
-    """Write every contact to FILE, a CSV file in UTF-8 that `import` reads.
+def export(target: Target, file: Path, space: str | None, as_json: bool) -> None:
+    """Write every contact to a CSV file.
 
-    Stopped half-way, the same command goes on where it stopped.
+    FILE is in UTF-8, and `import` reads it. One that exists is replaced when the new one is whole. Stopped at any
+    moment, the same command goes on where it stopped.
     """
-    existing(target, space)
-    with counted("Exporting contacts") as on_progress:
-        number = export_contacts(file, space, on_progress, contacts=target.contacts)
-    tell(f"Wrote {number} contacts of {space} to {file}.", {"exported": number, "file": str(file)}, as_json=as_json)
+    space = _chosen(target, space)
+    with _goes_on(), counted("Exporting contacts") as on_progress:
+        number = export_contacts(
+            file, space, target.fingerprint, lambda done: on_progress(done, None), contacts=target.contacts
+        )
+    tell(f"Contacts of {space} in {file}: {number}.", {"exported": number, "file": file}, as_json=as_json)
+
+
+@contacts.command()
+@click.argument("contact_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+@_of_a_space
+@as_json
+@on_a_stack
+def show(target: Target, contact_id: int, space: str | None, as_json: bool) -> None:
+    """Show a contact by its Id, and the history of its permission to be mailed."""
+    space = _chosen(target, space)
+    try:
+        contact = contact_by_id(contact_id, space, contacts=target.contacts)
+    except NotFound as error:
+        raise click.ClickException(f"the space {space} has no contact {contact_id}") from error
+    history = target.contacts.permission_history(space, contact_id)
+    if as_json:
+        members = {f"{name[0].lower()}{name[1:]}": value for name, value in encode_members(contact).items()}
+        show_json(members | {"permission_history": [_members(change) for change in history]})
+        return
+    show_facts((name, cell or None) for name, cell in zip(EXPORTED, encode_cells(contact), strict=True))
+    columns = ("changed", "limited permanently", "limited until", "source", "by")
+    show_table(columns, map(_row, history), nothing="Its mails were never limited.")
+
+
+def _members(change: PermissionChange) -> dict[str, object]:
+    until = change.limit_mails_temporarily_until
+    return {
+        "changed_at": str(change.changed_at),
+        "limit_mails_permanently": change.limit_mails_permanently,
+        "limit_mails_temporarily_until": str(until) if until else None,
+        "source": change.source,
+        "changed_by": change.changed_by,
+    }
+
+
+def _row(change: PermissionChange) -> tuple[str, ...]:
+    until = change.limit_mails_temporarily_until
+    return (
+        str(change.changed_at),
+        "yes" if change.limit_mails_permanently else "no",
+        str(until or ""),
+        change.source or "",
+        change.changed_by,
+    )

@@ -293,13 +293,11 @@ class ContactsTable:
         *,
         end: DateTimeOffset,
         now: DateTimeOffset,
-        past_announcements: bool = False,
     ) -> ChangePage:
         """Contacts in the order of their last change, deleted ones as tombstones.
 
         Parameters: position, that of the page before, or `feed_position` of a moment, or "" for the beginning;
-        limit, how many entries at most; end, the moment before which the page ends; past_announcements, to read on
-        behind a change that is not made yet, which whoever comes back for more must not.
+        limit, how many entries at most; end, the moment before which the page ends.
 
         Raises: Retryable.
         """
@@ -308,7 +306,7 @@ class ContactsTable:
         while has_more and len(entries) < limit:
             items, has_more = self._feed(space, position, end, limit - len(entries))
             for item in items:
-                if "announced" in item and not past_announcements and not self._close(item, now):
+                if "announced" in item and not self._close(item, now):
                     has_more = False
                     break
                 position = item["SK"]
