@@ -18,6 +18,7 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.logs_table import LogsTable
+from polypost.adapters.person_history import PersonHistory
 from polypost.errors import PolypostError
 from polypost_cli import aws
 from polypost_cli.local.environment import STACK_PATH, isolate
@@ -32,6 +33,7 @@ class Target:
     contacts: ContactsTable
     logs: LogsTable
     log_entries: LogEntries
+    history: PersonHistory
     identities: aws.Identities
 
     @property
@@ -87,7 +89,8 @@ def _target(stack: str) -> Target:
     contacts = ContactsTable(dynamodb, outputs["ContactsTable"], access.address_key)
     logs = LogsTable(dynamodb, outputs["LogsTable"], access.address_key)
     log_entries = LogEntries(dynamodb, outputs["LogsTable"], access.address_key)
-    return Target(access, contacts, logs, log_entries, aws.Identities())
+    history = PersonHistory(dynamodb, outputs["LogsTable"], access.address_key)
+    return Target(access, contacts, logs, log_entries, history, aws.Identities())
 
 
 def _local_stack(port: int) -> str:

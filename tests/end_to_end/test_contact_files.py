@@ -78,6 +78,11 @@ def test_a_file_and_its_contacts(run: Run, space: str, tmp_path: Path) -> None:
     text = run("contacts", "show", exported["Id"], "--space", space).stdout
     for words_of_it in ("RegistrationSource", "fair", "ann@example.com", "limited permanently", "phone"):
         assert words_of_it in text
+    document = tmp_path / "person.json"
+    run("contacts", "show", exported["Id"], "--space", space, "--export", str(document))
+    held = json.loads(document.read_text("utf-8"))
+    assert (held["Contact"]["Email"], held["Timeline"]) == ("ann@example.com", [])
+    assert held["PermissionHistory"][0]["ChangedBy"] == "polypost"
 
 
 def test_what_was_asked_wrongly(run: Run, space: str, tmp_path: Path) -> None:

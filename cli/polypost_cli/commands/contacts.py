@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from polypost.dialects.contacts import EXPORTED, encode_cells, encode_members
+from polypost.dialects.contacts import EXPORTED, encode_cells, encode_members, export_document
 from polypost.errors import NotFound, Retryable
 from polypost.models.contacts import PermissionChange
 from polypost.usecases.find_contact import contact_by_id
+from polypost.usecases.read_history import export_contact
 from polypost_cli.commands.spaces import existing
 from polypost_cli.contact_export import export_contacts
 from polypost_cli.contact_import import import_contacts
@@ -107,9 +108,15 @@ def export(target: Target, file: Path, space: str | None, as_json: bool) -> None
 @contacts.command()
 @click.argument("contact_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
 @_of_a_space
+@click.option(
+    "--export",
+    "document",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file to write all that is held of the person to, as the API's export gives it.",
+)
 @as_json
 @on_a_stack
-def show(target: Target, contact_id: int, space: str | None, as_json: bool) -> None:
+def show(target: Target, contact_id: int, space: str | None, document: Path | None, as_json: bool) -> None:
     """Show a contact by its Id, and the history of its permission to be mailed."""
     space = _chosen(target, space)
     try:
@@ -117,6 +124,11 @@ def show(target: Target, contact_id: int, space: str | None, as_json: bool) -> N
     except NotFound as error:
         raise click.ClickException(f"the space {space} has no contact {contact_id}") from error
     history = target.contacts.permission_history(space, contact_id)
+    if document is not None:
+        held = export_contact(
+            contact_id, space, contacts=target.contacts, history=target.history, log_entries=target.log_entries
+        )
+        document.write_text(export_document(*held).model_dump_json(indent=2), "utf-8")
     if as_json:
         members = {f"{name[0].lower()}{name[1:]}": value for name, value in encode_members(contact).items()}
         show_json(members | {"permission_history": [_members(change) for change in history]})

@@ -550,7 +550,8 @@ def encode_export(
     response = _CODEC.encode(request, export_document(contact, permissions, timeline))
     if len(response.body.encode()) > MAX_RESPONSE_BYTES:
         raise PayloadTooLarge(
-            f"More is held of contact {contact.id} than a response can hold; `polypost contacts show` gives all of it."
+            f"More is held of contact {contact.id} than a response can hold: `polypost contacts show {contact.id} "
+            "--export FILE` writes all of it."
         )
     return response
 
