@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from polypost.adapters import contacts_table, keys
+from polypost.adapters import dynamodb, keys
 from polypost.adapters.clients import TransactionConflict
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict, NotFound
@@ -249,7 +249,7 @@ def canceled(*codes: str) -> dict[str, Any]:
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contacts_table, "_LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(dynamodb, "_LONGEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("fast")
@@ -269,7 +269,7 @@ def test_a_write_that_meets_others_for_long_may_be_tried_again_later(
     contacts: ContactsOfASpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contacts.create()
-    monkeypatch.setattr(contacts_table, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(dynamodb, "_PATIENCE_SECONDS", 0)
     with Stubber(contacts.engine.client) as stubber:
         stubber.add_response("put_item", {})
         stubber.add_client_error("transact_write_items", **canceled("None", "TransactionConflict", "None"))

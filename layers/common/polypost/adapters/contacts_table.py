@@ -1,6 +1,5 @@
 """The Contacts table: contacts, the guards of their uniqueness, the feed of their changes, stores, suppressions."""
 
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from polypost.adapters.clients import (
     TransactionRefused,
     translated_errors,
 )
-from polypost.adapters.dynamodb import batch_get, from_item, to_item
+from polypost.adapters.dynamodb import batch_get, from_item, to_item, transact
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Permanent, Retryable
 from polypost.models.contacts import (
@@ -61,9 +60,8 @@ _ANNOUNCEMENT_LIFE = timedelta(days=1)
 # A contact remembers no more, so that its item stays small.
 _MOST_FORMER_ADDRESSES = 20
 
-# A write that met another one is repeated, within the time that a client would wait.
+# How long a change is announced anew, within the time that a client would wait.
 _PATIENCE_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 0.5
 
 # Behind all that a clock can say.
 _END_OF_THE_FEED = DateTimeOffset.parse("9999-12-31")
@@ -432,20 +430,12 @@ class ContactsTable:
 
         Raises: what the members say of their refusal; Retryable.
         """
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        longest_pause = _LONGEST_PAUSE_SECONDS / 16
         change = self._announce(space, contact_id, after)
         while True:
             result, members = writes(change)
             entry = self._entry(space, contact_id, change, deleted=deleted)
             try:
-                with translated_errors("dynamodb.TransactWriteItems"):
-                    self._client.transact_write_items(TransactItems=[entry, *(member.request for member in members)])
-            except TransactionConflict:
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(random.uniform(0, longest_pause))  # noqa: S311 - spreads writers in time, hides nothing
-                longest_pause = min(2 * longest_pause, _LONGEST_PAUSE_SECONDS)
+                transact(self._client, [entry, *(member.request for member in members)])
             except TransactionRefused as refusal:
                 of_the_entry, *of_the_members = refusal.reasons
                 if of_the_entry.failed and of_the_entry.item:

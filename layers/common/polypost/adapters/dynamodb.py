@@ -1,23 +1,28 @@
 """Items as plain dictionaries, to and from DynamoDB's typed attribute values, and in batches."""
 
+import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from polypost.adapters.clients import translated_errors
+from polypost.adapters.clients import TransactionConflict, translated_errors
 from polypost.errors import Retryable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 # What one BatchGetItem takes (DynamoDB API reference).
 _KEYS_PER_BATCH = 100
 
 # Pauses before what DynamoDB left out of a batch is asked for again, in seconds.
 _PAUSES = (0.05, 0.1, 0.2, 0.4)
+
+# How long a transaction that met another one is repeated, within the time that a client would wait.
+_PATIENCE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 0.5
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -55,3 +60,23 @@ def batch_get(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, 
             time.sleep(pause)
             wanted = [*unprocessed, *wanted]
     return found
+
+
+def transact(client: "DynamoDBClient", writes: "Sequence[TransactWriteItemTypeDef]") -> None:
+    """Write all of it or nothing. A transaction that meets another write of one of its items is repeated for a while.
+
+    Raises: TransactionRefused; TransactionConflict, if the others go on for too long; Retryable.
+    """
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    longest_pause = _LONGEST_PAUSE_SECONDS / 16
+    while True:
+        try:
+            with translated_errors("dynamodb.TransactWriteItems"):
+                client.transact_write_items(TransactItems=writes)
+        except TransactionConflict:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(random.uniform(0, longest_pause))  # noqa: S311 - spreads writers in time, hides nothing
+            longest_pause = min(2 * longest_pause, _LONGEST_PAUSE_SECONDS)
+        else:
+            return

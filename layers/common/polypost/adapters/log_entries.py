@@ -1,21 +1,19 @@
 """The log entries of the Logs table: mails that other systems sent, whole."""
 
-import random
-import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import TransactionConflict, TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import from_item, to_item
+from polypost.adapters.clients import TransactionRefused, translated_errors
+from polypost.adapters.dynamodb import from_item, to_item, transact
 from polypost.errors import PayloadTooLarge
 from polypost.models.log_entries import LogEntry, LogEntryRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 # An item may have 400 KB, names and keys included, and a transaction 4 MB (DynamoDB developer guide, "Quotas"). It does
 # not say whether the latter counts the items or the request, which has their bytes in base64: both stay below.
@@ -24,10 +22,6 @@ _MAX_PARTS = 8
 
 #: No body is longer than this, compressed.
 MAX_BODY_BYTES = _PART_BYTES * _MAX_PARTS
-
-# A write that met another one is repeated, within the time that a client would wait.
-_PATIENCE_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 0.5
 
 
 class LogEntries:
@@ -69,7 +63,10 @@ class LogEntries:
                 "personOrder": sent_at,
             }
         unless_it_stands = {"ConditionExpression": "attribute_not_exists(PK)"}
-        self._write([self._put(item) | unless_it_stands, *map(self._put, body)])
+        puts = [self._put(item) | unless_it_stands, *map(self._put, body)]
+        # Refused, the very same entry stands already.
+        with suppress(TransactionRefused):
+            transact(self._client, [{"Put": put} for put in puts])
         return entry_id
 
     def get(self, entry_id: str) -> tuple[LogEntryRecord, str] | None:
@@ -92,24 +89,6 @@ class LogEntries:
 
     def _put(self, item: Mapping[str, Any]) -> Any:
         return {"TableName": self._table, "Item": to_item(item)}
-
-    def _write(self, puts: list[Any]) -> None:
-        writes: list[TransactWriteItemTypeDef] = [{"Put": put} for put in puts]
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                with translated_errors("dynamodb.TransactWriteItems"):
-                    self._client.transact_write_items(TransactItems=writes)
-            except TransactionRefused:
-                # The very same entry stands already.
-                return
-            except TransactionConflict:
-                # The very same entry is being stored.
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads writers, hides nothing
-            else:
-                return
 
 
 def _body_items(entry_id: str, body: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import from_item, to_item
+from polypost.adapters.dynamodb import from_item, to_item, transact
 from polypost.models.delivery import (
     LIST_OF_KIND,
     DeliveryEvent,
@@ -176,8 +176,7 @@ class LogsTable:
         for event in events:
             item = self._event_item(event, anonymous=event.fact.recipient in erased)
             writes.append({"Put": {"TableName": self._table, "Item": to_item(item)}})
-        with translated_errors("dynamodb.TransactWriteItems"):
-            self._client.transact_write_items(TransactItems=writes)
+        transact(self._client, writes)
 
     def find_by_ses_id(self, ses_message_id: str) -> MessageRef | None:
         """The message that SES knows by an id, once its sending is recorded; the index lags a moment behind."""
@@ -270,8 +269,7 @@ class LogsTable:
                 with translated_errors("dynamodb.PutItem"):
                     self._client.put_item(**put)
             else:
-                with translated_errors("dynamodb.TransactWriteItems"):
-                    self._client.transact_write_items(TransactItems=[{"Put": put}, suppression])
+                transact(self._client, [{"Put": put}, suppression])
         except (ConditionFailed, TransactionRefused):
             return False
         return True
