@@ -12,6 +12,7 @@ from polypost import runtime
 from polypost.adapters.dynamodb import from_item
 from polypost.adapters.erasure_queue import LONGEST_DELAY
 from polypost.adapters.mail_queue import decode
+from polypost.models.contacts import claims_of
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
 from polypost.usecases.delete_contact import GIVEN_UP
@@ -135,7 +136,18 @@ def test_pages_join_without_gap_or_repeat(api: Api, limit: int) -> None:
     assert len({entry["Details"]["MessageId"] for entry in found}) == len(found) == 7
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=e30%3D", "cursor=WzEsMiwzXQ%3D%3D", "limit=0", "limit=1001"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=WzUsIngiLCJ5Il0%3D",
+        f"cursor={'W' * 3000}",
+        "cursor=x",
+        "cursor=e30%3D",
+        "cursor=WzEsMiwzXQ%3D%3D",
+        "limit=0",
+        "limit=1001",
+    ],
+)
 def test_a_query_that_is_none(api: Api, query: str) -> None:
     answer = timeline(api, create(api, Email=ANN), query)
     assert answer.status == 400
@@ -354,6 +366,84 @@ def test_who_comes_back_has_a_history_of_their_own(api: Api, engine: Engine) -> 
     assert kinds(timeline(api, again)) == ["Delivery"]
 
 
+def test_whoever_has_the_address_since_keeps_their_log(api: Api, engine: Engine) -> None:
+    (job,) = delete(api, engine, create(api, Email=ANN))
+    again = create(api, Email=ANN)
+    asked = ErasureJob.model_validate_json(job)
+    # The queue was slow: the job is done a minute after the deletion.
+    late = asked.model_copy(update={"requested_at": asked.requested_at - timedelta(minutes=1)})
+    log_a_mail(api, DateSent=f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%d %H:%M:%S}")
+    assert erase(api, late.model_dump_json()) == []
+    assert kinds(timeline(api, again)) == ["LogEntry"]
+
+
+def test_a_contact_that_is_made_anew_under_its_id_does_not_stop_the_erasure(api: Api, engine: Engine) -> None:
+    key = {"idempotency-key": "again"}
+    body = {"RegistrationSource": "test", "Email": ANN}
+    contact_id = api.http("POST", "/api/v1/Contacts", body=body, headers=key).body["Id"]
+    message = send(api, engine)
+    row = runtime.contacts().contact(api.space, contact_id)
+    assert row is not None
+    (job,) = delete(api, engine, contact_id)
+    claims = list(claims_of(row.contact.profile, runtime.access().settings(api.space)))
+    runtime.contacts().create(api.space, row.contact, claims, creation=row.creation, changed_by="test")
+    assert erase(api, job) == []
+    assert ANN not in log_of(api)
+    assert message.message_id in log_of(api)
+
+
+def test_a_mail_that_says_it_was_sent_tomorrow_is_erased_too(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    log_a_mail(api, DateSent=f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M:%S}")
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    assert ANN not in log_of(api)
+
+
+def test_a_former_address_is_marked_as_erased_too(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    version = api.http("GET", f"/api/v1/Contacts/{contact_id}").body["Version"]
+    assert api.http("PUT", f"/api/v1/Contacts/{contact_id}", body={"Version": version, "Email": BOB}).status == 200
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    api.notify(in_sns_envelope(event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN)))))
+    assert ANN not in log_of(api)
+
+
+def test_what_ses_said_of_a_refused_mail_is_erased_too(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = MessageRef(send(api, engine).message_id, api.space)
+    fact = Fact(EventKind.REJECT, ANN, datetime.now(UTC), "refused", error_text=f"not verified: {ANN}")
+    runtime.logs().record_refused([DeliveryEvent(message, fact)], f"not verified: {ANN}")
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    assert ANN not in log_of(api)
+    record, _ = runtime.logs().history(message.message_id)
+    assert record is not None
+    assert record.failure == "refused"
+
+
+def test_a_limit_that_was_left_earlier_is_not_shortened(api: Api, engine: Engine) -> None:
+    for year in (2040, 2030):
+        delete(api, engine, create(api, Email=ANN, LimitMailsTemporarilyUntil=f"{year}-01-01T00:00:00Z"))
+    standing = runtime.suppressions().standings(api.space, [ANN])[ANN]
+    assert standing.limited_until == datetime(2040, 1, 1, tzinfo=UTC)
+
+
+def test_a_timeline_that_is_too_long_ends_earlier(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact_id = create(api, Email=ANN)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    put_events(api, [start + timedelta(seconds=second) for second in range(8)])
+    monkeypatch.setattr("polypost.dialects.contacts.MAX_RESPONSE_BYTES", 500)
+    found, query = [], "limit=8"
+    while query:
+        answer = timeline(api, contact_id, query)
+        found += answer.body
+        query = urlsplit(answer.headers.get("Link", "").partition(">")[0].strip("<")).query
+    assert len({entry["At"] for entry in found}) == len(found) == 8
+
+
 def test_a_job_waits_for_its_deletion_and_is_dropped_where_none_comes(api: Api, engine: Engine) -> None:
     contact_id = create(api, Email=ANN)
     send(api, engine)
@@ -362,6 +452,7 @@ def test_a_job_waits_for_its_deletion_and_is_dropped_where_none_comes(api: Api, 
     job = ErasureJob(
         space=api.space,
         contact_id=contact_id,
+        first_place=row.first_place,
         address_hashes=runtime.contacts().address_hashes(api.space, row),
         persons=runtime.contacts().persons(api.space, row),
         requested_at=datetime.now(UTC),

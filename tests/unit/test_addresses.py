@@ -54,3 +54,12 @@ def test_two_spellings_of_one_address() -> None:
     assert address_hash(b"k", "Max@EXAMPLE.com") == address_hash(b"k", "max@example.com")
     assert address_hash(b"k", "max@example.com") != address_hash(b"other", "max@example.com")
     assert address_hash(b"k", "max@example.com") != address_hash(b"k", "max@example.net")
+
+
+@pytest.mark.parametrize("address", ["Max@Straße.example", "max@βόλος.example", "Max@BÜCHER.example", "a@Example.COM"])
+def test_an_address_is_the_same_as_the_one_that_mail_goes_to(address: str) -> None:
+    assert normalised(address) == normalised(parse_address(address))
+
+
+def test_a_sharp_s_makes_another_domain() -> None:
+    assert normalised("max@straße.example") != normalised("max@strasse.example")

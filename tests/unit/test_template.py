@@ -101,7 +101,9 @@ def test_time_outs_stand_in_order(template: Template) -> None:
 
 def test_a_change_of_a_contact_is_given_up_only_when_its_function_has_ended(template: Template) -> None:
     functions = resources(template, "AWS::Lambda::Function")
-    time_outs = [function["Timeout"] for name, function in functions.items() if name.startswith("Contacts")]
+    # The erasure's worker changes no contact.
+    changing = {name for name in functions if name.startswith("Contacts")} - {"ContactsErasure"}
+    time_outs = [functions[name]["Timeout"] for name in changing]
     # With room for clocks that differ.
     assert 0 < max(time_outs) <= GIVEN_UP_SECONDS - FEED_DELAY_SECONDS
 

@@ -1,6 +1,7 @@
 """XML bodies: what is read, what is refused, what is written."""
 
 import codecs
+import tracemalloc
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar
 from xml.parsers.expat import ParserCreate
@@ -202,6 +203,17 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
 )
 def test_a_body_that_is_no_document_is_refused(document: str, message: str) -> None:
     assert message in refusal(document)
+
+
+@pytest.mark.parametrize("attributes", ["".join(f' p:a{number}=""' for number in range(900)), ""])
+def test_a_long_namespace_is_refused_before_it_is_repeated(attributes: str) -> None:
+    tracemalloc.start()
+    try:
+        message = refusal(f'<a xmlns:p="{"u" * 100_000}"{attributes}/>')
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert message == "The request body has too many namespaces, or too long ones."
 
 
 def test_as_many_elements_and_attributes_as_are_allowed() -> None:

@@ -37,8 +37,9 @@ def normalised(address: str) -> str:
 
     A text that is no address is case folded too, since contacts may hold one.
     """
-    folded = address.strip().casefold()
+    stripped = address.strip()
     try:
-        return parse_address(folded).casefold()
+        # Read first: case folding makes another domain of one with a sharp s.
+        return parse_address(stripped).casefold()
     except InvalidAddress:
-        return folded
+        return stripped.casefold()

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+_UNTIL = "limitMailsTemporarilyUntil"
+
 _TICKS_PER_SECOND = 10_000_000
 
 #: A change whose announcement took longer than this to reach the feed is announced anew, with a later time-stamp. The
@@ -91,14 +93,15 @@ class Changed(Permanent):
 class ContactRow:
     """A contact as it is stored.
 
-    `guards` are those that it owns, `place` is where its last change stands in the feed, and `creation` tells its
-    creation from every other. `former_addresses` are HMACs of the addresses that it had before.
+    `guards` are those that it owns, `place` is where its last change stands in the feed and `first_place` where its
+    creation stood, and `creation` tells what made it. `former_addresses` are HMACs of the addresses that it had before.
     """
 
     contact: Contact
     guards: tuple[str, ...]
     place: str
     creation: str
+    first_place: str
     former_addresses: tuple[str, ...] = ()
 
 
@@ -205,7 +208,7 @@ class ContactsTable:
             return _CreatedEarlier(row) if row.creation == creation else IdTaken(f"The id {contact.id} is taken")
 
         def writes(change: _Change) -> tuple[ContactRow, list[_Write]]:
-            row = ContactRow(_stamped(contact, change), tuple(guards), change.place, creation)
+            row = ContactRow(_stamped(contact, change), tuple(guards), change.place, creation, change.place)
             members = [_Write(self._put(_contact_item(space, row), "attribute_not_exists(PK)"), refusal)]
             members += [self._put_guard(row.contact, guard, claim) for guard, claim in guards.items()]
             if contact.profile.permission != Profile().permission:
@@ -228,7 +231,14 @@ class ContactsTable:
 
         def writes(change: _Change) -> tuple[ContactRow, list[_Write]]:
             contact = _stamped(replace(old.contact, profile=profile), change)
-            row = ContactRow(contact, tuple(guards), change.place, old.creation, self._former_addresses(old, profile))
+            row = ContactRow(
+                contact,
+                tuple(guards),
+                change.place,
+                old.creation,
+                old.first_place,
+                self._former_addresses(old, profile),
+            )
             put = self._put(_contact_item(space, row), "version = :version", {":version": old.contact.version})
             members = [_Write(put, _changed)]
             for guard, claim in guards.items():
@@ -252,12 +262,13 @@ class ContactsTable:
         Raises: Changed; Retryable.
         """
         contact = old.contact
+        address_hashes = self.address_hashes(space, old)
 
         def writes(change: _Change) -> tuple[None, list[_Write]]:
             condition = self._if("version = :version", {":version": contact.version})
             members = [_Write({"Delete": self._key(keys.contact(space, contact.id)) | condition}, _changed)]
             members += [self._delete_guard(guard, contact.id) for guard in old.guards]
-            members += self._leave_standing(space, contact.profile, change.moment)
+            members += self._leave_standing(space, contact.profile, address_hashes, change.moment)
             return None, [*members, self._delete_place(space, old.place)]
 
         self._commit(space, contact.id, contact.last_modified, writes, deleted=True)
@@ -546,25 +557,35 @@ class ContactsTable:
         with translated_errors("dynamodb.Query"):
             return [from_item(item) for page in pages for item in page["Items"]]
 
-    def _leave_standing(self, space: str, profile: Profile, now: DateTimeOffset) -> Iterator[_Write]:
-        claim = email_claim(profile.email or "")
-        if claim is None:
-            return
-        left = _limits(profile) | {"erasedAt": keys.instant(now.to_utc())}
-        until = profile.limit_mails_temporarily_until
-        if until is not None and until <= now:
-            del left["limitMailsTemporarilyUntil"]
-        recipient_hash = self._address_hash(claim)
-        yield _Write(
-            {
-                "Update": self._key(keys.suppression(space, recipient_hash))
-                | {
-                    "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in left),
-                    "ExpressionAttributeNames": {f"#{name}": name for name in left},
-                    "ExpressionAttributeValues": to_item({f":{name}": value for name, value in left.items()}),
+    def _leave_standing(
+        self, space: str, profile: Profile, address_hashes: Iterable[str], now: DateTimeOffset
+    ) -> Iterator[_Write]:
+        """Mark a contact's addresses as erased, and keep its limits for the present one."""
+        email = email_claim(profile.email or "")
+        present = None if email is None else self._address_hash(email)
+        for address_hash in address_hashes:
+            key = keys.suppression(space, address_hash)
+            left = {"erasedAt": keys.instant(now.to_utc())}
+            if address_hash == present:
+                left |= self._lasting_limits(key, profile, now)
+            yield _Write(
+                {
+                    "Update": self._key(key)
+                    | {
+                        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in left),
+                        "ExpressionAttributeNames": {f"#{name}": name for name in left},
+                        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in left.items()}),
+                    }
                 }
-            }
-        )
+            )
+
+    def _lasting_limits(self, key: keys.Key, profile: Profile, now: DateTimeOffset) -> dict[str, Any]:
+        limits = _limits(profile)
+        until = limits.pop(_UNTIL, None)
+        if until is not None and until > keys.instant(now.to_utc()):
+            # A limit that an earlier contact of the address has left may last longer.
+            limits[_UNTIL] = max(until, (self._get(key) or {}).get(_UNTIL, ""))
+        return limits
 
     def _get(self, key: keys.Key) -> dict[str, Any] | None:
         with translated_errors("dynamodb.GetItem"):
@@ -598,7 +619,7 @@ def _limits(profile: Profile) -> dict[str, Any]:
     if profile.limit_mails_permanently:
         limits["limitMailsPermanently"] = True
     if profile.limit_mails_temporarily_until is not None:
-        limits["limitMailsTemporarilyUntil"] = keys.instant(profile.limit_mails_temporarily_until.to_utc())
+        limits[_UNTIL] = keys.instant(profile.limit_mails_temporarily_until.to_utc())
     return limits
 
 
@@ -633,6 +654,7 @@ def _contact_item(space: str, row: ContactRow) -> dict[str, Any]:
         "guards": list(row.guards),
         "place": row.place,
         "creation": row.creation,
+        "firstPlace": row.first_place,
         "formerAddresses": list(row.former_addresses),
     }
 
@@ -663,8 +685,14 @@ def _contact_row(item: Mapping[str, Any]) -> ContactRow:
         last_modified=DateTimeOffset.parse(item["lastModified"]),
         version=bytes(item["version"]),
     )
-    former_addresses = tuple(item["formerAddresses"])
-    return ContactRow(contact, tuple(item["guards"]), item["place"], item["creation"], former_addresses)
+    return ContactRow(
+        contact=contact,
+        guards=tuple(item["guards"]),
+        place=item["place"],
+        creation=item["creation"],
+        first_place=item["firstPlace"],
+        former_addresses=tuple(item["formerAddresses"]),
+    )
 
 
 def _number(item: Mapping[str, Any], name: str) -> int | None:

@@ -33,6 +33,9 @@ _ROWS_PER_CALL = 1000
 _LONGEST_ERROR_TEXT = 1000
 
 
+#: What stands for SES's reason to refuse a mail, where it may name somebody who was erased.
+ANONYMOUS_FAILURE = "refused"
+
 #: The attributes of which a message has one when there is nothing more to do for it.
 _SETTLED = frozenset({"sesMessageId", "failure", "suppression"})
 
@@ -76,7 +79,7 @@ class LogsTable:
         lease: timedelta,
         expired: datetime | None = None,
         *,
-        anonymous: bool = False,
+        erased: Collection[str] = (),
     ) -> Claimed | Settled | Leased:
         """Make a message this run's to send, for the length of the lease.
 
@@ -84,7 +87,7 @@ class LogsTable:
         `expired`, it takes over from the lease that ended at exactly that moment instead, so that of two runs that saw
         the same dead lease one alone goes on.
 
-        Parameters: expired, the end of the lease to take over; anonymous, to record nothing of whom the mail is for.
+        Parameters: expired, the end of the lease to take over; erased, the addresses to leave out.
         """
         mail = queued.mail
         row = {
@@ -96,11 +99,11 @@ class LogsTable:
             "leaseUntil": keys.instant(now + lease),
             "claim": secrets.token_hex(8),
         }
-        if not anonymous:
+        if mail.recipient.address not in erased:
             address_hash = keys.address_hash(self._address_key(), mail.recipient.address)
             row |= {
                 "recipient": mail.recipient.address,
-                "bcc": mail.bcc,
+                "bcc": None if mail.bcc in erased else mail.bcc,
                 "subject": mail.subject,
                 "person": keys.person(queued.space, address_hash),
                 "personOrder": keys.instant(queued.accepted_at),
@@ -159,7 +162,7 @@ class LogsTable:
 
         Parameters: events, one per recipient, of one message; erased, the addresses to leave out.
         """
-        self._record_unsent(events, {"failure": reason}, erased)
+        self._record_unsent(events, {"failure": ANONYMOUS_FAILURE if erased else reason}, erased)
 
     def record_suppressed(self, events: list[DeliveryEvent], reason: str, *, erased: Collection[str] = ()) -> None:
         """Record that a message was not sent for its recipient's sake, with the event that lists it, all or nothing.
@@ -174,7 +177,10 @@ class LogsTable:
             {"Update": self._update_input(message_id, set_values=outcome, remove=("leaseUntil", "claim"))}
         ]
         for event in events:
+            # SES's words may name any of the recipients.
             item = self._event_item(event, anonymous=event.fact.recipient in erased)
+            if erased:
+                item["errorText"] = None
             writes.append({"Put": {"TableName": self._table, "Item": to_item(item)}})
         transact(self._client, writes)
 

@@ -9,6 +9,7 @@ from polypost.adapters.clients import translated_errors
 from polypost.adapters.dynamodb import batch_get, from_item, to_item
 from polypost.adapters.interactions import interaction_of, visit_of
 from polypost.adapters.log_entries import entry_of
+from polypost.adapters.logs_table import ANONYMOUS_FAILURE
 from polypost.message_ids import accepted_at
 from polypost.models.delivery import EventKind
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
@@ -20,6 +21,8 @@ Item = Mapping[str, Any]
 
 # What the partition of every message begins with.
 _MESSAGES = keys.message("")["PK"]
+
+_LOG_ENTRIES = keys.log_entry("")["PK"]
 
 # Keys that one read of the index asks for.
 _PAGE_SIZE = 500
@@ -73,31 +76,46 @@ class PersonHistory:
             if _is_before(position, before)
         }
         for partition in sorted(partitions):
+            items = self._items(partition)
             if partition.startswith(_MESSAGES):
-                self._anonymise(partition, address_hashes)
-            else:
-                for item in self._items(partition):
+                self._anonymise(items, address_hashes)
+            # A mail may be told of before or after the time at which it says that it was sent.
+            elif all(item.get("loggedAt", "") <= keys.instant(before) for item in items):
+                for item in items:
                     with translated_errors("dynamodb.DeleteItem"):
                         self._client.delete_item(TableName=self._table, Key=_key(item))
 
-    def _anonymise(self, partition: str, address_hashes: Collection[str]) -> None:
+    def _anonymise(self, items: Collection[Item], address_hashes: Collection[str]) -> None:
         """Take one person out of a message and its events; another one may be its recipient or its Bcc."""
 
         def is_hers(item: Item, name: str) -> bool:
             return name in item and keys.address_hash(self._address_key(), item[name]) in address_hashes
 
-        for item in self._items(partition):
-            # Servers repeat the address in an event's text.
-            names = ["recipient", "subject", "errorText", "person", "personOrder"] if is_hers(item, "recipient") else []
+        hers = {item[name].lower() for item in items for name in ("recipient", "bcc") if is_hers(item, name)}
+        for item in items:
+            names = ["recipient", "subject", "person", "personOrder"] if is_hers(item, "recipient") else []
             names += ["bcc"] if is_hers(item, "bcc") else []
-            if names:
-                with translated_errors("dynamodb.UpdateItem"):
-                    self._client.update_item(
-                        TableName=self._table,
-                        Key=_key(item),
-                        UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in names),
-                        ExpressionAttributeNames={f"#{name}": name for name in names},
-                    )
+            # Servers and SES repeat addresses in what they say, also of another recipient.
+            names += [name for name in ("errorText",) if any(address in item.get(name, "").lower() for address in hers)]
+            # What settles a message stays: without it the mail would be sent again.
+            refused = any(address in item.get("failure", "").lower() for address in hers)
+            self._strip(item, names, {"failure": ANONYMOUS_FAILURE} if refused else {})
+
+    def _strip(self, item: Item, names: Collection[str], replaced: Mapping[str, str]) -> None:
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in replaced) if replaced else ""
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in names) if names else ""
+        if not expression:
+            return
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": _key(item),
+            "UpdateExpression": expression.strip(),
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*names, *replaced)},
+        }
+        if replaced:
+            request["ExpressionAttributeValues"] = to_item({f":{name}": text for name, text in replaced.items()})
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(**request)
 
     def _positions(self, person: str, after: TimelinePosition | None, limit: int) -> list[TimelinePosition]:
         """At least the first positions of a partition of the index after another one, and one more if there is one."""
@@ -122,7 +140,7 @@ class PersonHistory:
         with translated_errors("dynamodb.Query"):
             for page in pages:
                 items = map(from_item, page["Items"])
-                yield [TimelinePosition(item["personOrder"], item["PK"], item["SK"]) for item in items]
+                yield [_position(item) for item in items]
 
     def _items(self, partition: str) -> list[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
@@ -135,6 +153,10 @@ class PersonHistory:
             return [from_item(item) for page in pages for item in page["Items"]]
 
 
+def _position(item: Item) -> TimelinePosition:
+    return TimelinePosition(item["personOrder"], item["PK"], item["SK"])
+
+
 def _key(item: Item) -> Any:
     return to_item({"PK": item["PK"], "SK": item["SK"]})
 
@@ -143,7 +165,7 @@ def _is_before(position: TimelinePosition, before: datetime) -> bool:
     if position.partition.startswith(_MESSAGES):
         # What becomes of a message may be told long after it was accepted.
         return accepted_at(position.partition.removeprefix(_MESSAGES)) <= before
-    return position.moment <= keys.instant(before)
+    return position.partition.startswith(_LOG_ENTRIES) or position.moment <= keys.instant(before)
 
 
 # --- entries ----------------------------------------------------------------------------------------------------------
@@ -159,11 +181,11 @@ def _message(item: Item) -> TimelineEntry:
     if "kind" in item:
         kind = "".join(word.capitalize() for word in EventKind(item["kind"]).split("-"))
         details = _details(item, "messageId", "recipient", "type", "errorCode", "errorText")
-        return TimelineEntry(datetime.fromisoformat(item["occurredAt"]), kind, details)
+        return TimelineEntry(_position(item), datetime.fromisoformat(item["occurredAt"]), kind, details)
     names = ("sender", "recipient", "subject", "sourceSystem", "campaignId", "sentAt", "failure", "suppression")
     details = {"MessageId": message_id} | _details(item, *names)
     kind = "MailCopy" if item["SK"] == keys.copy(message_id)["SK"] else "Mail"
-    return TimelineEntry(datetime.fromisoformat(item["acceptedAt"]), kind, details)
+    return TimelineEntry(_position(item), datetime.fromisoformat(item["acceptedAt"]), kind, details)
 
 
 def _details(item: Item, *names: str) -> dict[str, str]:
@@ -173,7 +195,7 @@ def _details(item: Item, *names: str) -> dict[str, str]:
 def _log_entry(item: Item) -> TimelineEntry:
     entry = entry_of(item)
     details = {"LogEntryId": entry.id, "Recipient": entry.email, "Subject": entry.subject, "SentBy": entry.sent_by}
-    return TimelineEntry(entry.sent_at, "LogEntry", details)
+    return TimelineEntry(_position(item), entry.sent_at, "LogEntry", details)
 
 
 def _interaction(item: Item) -> TimelineEntry:
@@ -185,14 +207,18 @@ def _interaction(item: Item) -> TimelineEntry:
             "InteractionIdentity": interaction.asked.identity,
             "AccountId": str(interaction.asked.account_id),
             "ContactId": str(interaction.asked.contact_id),
+            "CampaignKey": interaction.campaign_key,
             "InteractionUrl": interaction.url,
         }
-        return TimelineEntry(interaction.created_at, "Interaction", details)
+        for name, guid in (("TenantKey", interaction.asked.tenant_key), ("GroupKey", interaction.asked.group_key)):
+            if guid is not None:
+                details[name] = str(guid)
+        return TimelineEntry(_position(item), interaction.created_at, "Interaction", details)
     visit = visit_of(item)
     details = {"InteractionId": visit.interaction_id, "InteractionName": visit.name}
     if visit.visitor is not None:
         details |= {"Ip": visit.visitor.ip, "UserAgent": visit.visitor.user_agent}
-    return TimelineEntry(visit.visited_at, "Visit", details)
+    return TimelineEntry(_position(item), visit.visited_at, "Visit", details)
 
 
 # By what a row's partition begins with. Another kind of row has an entry here, or no place in a timeline.

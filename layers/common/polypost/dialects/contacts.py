@@ -6,7 +6,7 @@ Source: the document contacts-create; where it is silent, what its server, an AS
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from http import HTTPStatus
 from ipaddress import AddressValueError, IPv4Address
@@ -101,6 +101,10 @@ MAX_LIMIT = 1000
 
 #: Lambda's response may have 6 MB, as JSON, in which a body of quotation marks is twice as long as it was.
 MAX_RESPONSE_BYTES = 2_900_000
+
+# A position in a timeline: keys of the log are short, and begin with a moment as it stands there.
+_LONGEST_CURSOR = 1000
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
 # --- Members ----------------------------------------------------------------------------------------------------------
@@ -517,18 +521,22 @@ def decode_timeline_query(request: Request) -> TimelineQuery:
 
 
 def _encode_timeline_cursor(position: TimelinePosition) -> str:
-    return urlsafe_b64encode(json.dumps(astuple(position)).encode()).decode()
+    return urlsafe_b64encode("\n".join(astuple(position)).encode()).decode()
 
 
 def _decode_timeline_cursor(cursor: str) -> TimelinePosition:
     try:
-        moment, partition, item = json.loads(urlsafe_b64decode(cursor))
-        position = TimelinePosition(moment, partition, item)
-        if not moment or _encode_timeline_cursor(position) != cursor:
-            raise ValueError
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest("cursor", "cursor must be one that an earlier answer gave.") from error
-    return position
+        text = urlsafe_b64decode(cursor).decode() if len(cursor) <= _LONGEST_CURSOR else ""
+    except ValueError:
+        text = ""
+    parts = text.split("\n")
+    if (
+        len(parts) != 3
+        or not _INSTANT.fullmatch(parts[0])
+        or _encode_timeline_cursor(TimelinePosition(*parts)) != cursor
+    ):
+        raise InvalidRequest("cursor", "cursor must be one that an earlier answer gave.")
+    return TimelinePosition(*parts)
 
 
 def encode_timeline(request: Request, query: TimelineQuery, page: TimelinePage) -> Response:
@@ -537,7 +545,12 @@ def encode_timeline(request: Request, query: TimelineQuery, page: TimelinePage) 
     if page.next is not None:
         parameters = urlencode({"cursor": _encode_timeline_cursor(page.next), "limit": query.limit})
         headers["Link"] = f'<{request.origin}{request.path}?{parameters}>; rel="next"'
-    return _CODEC.encode(request, TimelineDto([_timeline_entry(each) for each in page.entries]), headers=headers)
+    entries = TimelineDto([_timeline_entry(each) for each in page.entries])
+    response = _CODEC.encode(request, entries, headers=headers)
+    if len(response.body.encode()) > MAX_RESPONSE_BYTES:
+        half = page.entries[: len(page.entries) // 2]
+        return encode_timeline(request, query, TimelinePage(half, half[-1].position))
+    return response
 
 
 def encode_export(
@@ -547,12 +560,23 @@ def encode_export(
 
     Raises: PayloadTooLarge, if no response of Lambda holds it.
     """
-    response = _CODEC.encode(request, export_document(contact, permissions, timeline))
+    too_large = PayloadTooLarge(
+        f"More is held of contact {contact.id} than a response can hold: `polypost contacts show {contact.id} "
+        "--export FILE` writes all of it."
+    )
+
+    def bounded() -> Iterator[TimelineEntry]:
+        # Told before all of it is read, which may take longer than the function has.
+        size = 0
+        for entry in timeline:
+            size += sum(map(len, entry.details.values()))
+            if size > MAX_RESPONSE_BYTES:
+                raise too_large
+            yield entry
+
+    response = _CODEC.encode(request, export_document(contact, permissions, bounded()))
     if len(response.body.encode()) > MAX_RESPONSE_BYTES:
-        raise PayloadTooLarge(
-            f"More is held of contact {contact.id} than a response can hold: `polypost contacts show {contact.id} "
-            "--export FILE` writes all of it."
-        )
+        raise too_large
     return response
 
 

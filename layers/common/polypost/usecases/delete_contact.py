@@ -15,6 +15,9 @@ _TRIES = 10
 #: Seconds in which a deletion is made, as a rule, after its job was queued.
 _FIRST_DELAY = 2
 
+# A deletion is made by then, since its function has ended: its Timeout in template.yaml is 29 seconds.
+_LONGEST_DELETION = timedelta(seconds=30)
+
 #: How long a deletion may take. A contact that is still there then was not deleted: its job is dropped.
 GIVEN_UP = timedelta(minutes=15)
 
@@ -36,6 +39,7 @@ def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, eras
         job = ErasureJob(
             space=space,
             contact_id=contact_id,
+            first_place=row.first_place,
             address_hashes=contacts.address_hashes(space, row),
             persons=contacts.persons(space, row),
             requested_at=datetime.now(UTC),
@@ -56,12 +60,16 @@ def erase_from_log(job: ErasureJob, *, contacts: ContactsTable, history: PersonH
 
     Raises: NotDeletedYet; Retryable.
     """
-    if job.before is None and contacts.contact(job.space, job.contact_id) is not None:
+    row = contacts.contact(job.space, job.contact_id) if job.before is None else None
+    # The same import, or the same attempt, may have made the contact anew meanwhile, under the same Id.
+    if row is not None and row.first_place == job.first_place:
         if datetime.now(UTC) - job.requested_at < GIVEN_UP:
             raise NotDeletedYet(f"Contact {job.contact_id} of {job.space} is still there")
         return
-    before = job.before or datetime.now(UTC)
+    # Not the time of this run, which may be late: whoever has the address since has a log of their own.
+    before = job.before or min(datetime.now(UTC), job.requested_at + _LONGEST_DELETION)
     history.erase(job.persons, job.address_hashes, before)
     if job.before is None:
-        contacts.delete_permission_history(job.space, job.contact_id)
+        if row is None:
+            contacts.delete_permission_history(job.space, job.contact_id)
         erasures.put(job.model_copy(update={"before": before}), delay=LONGEST_DELAY)

@@ -1,5 +1,6 @@
 """Send a queued mail, once, and record what became of it."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from polypost import mime
@@ -33,9 +34,9 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     recipient, *bcc = _recipients(queued)
     standings = suppressions.standings(queued.space, [recipient, *bcc])
     erased = {address for address, standing in standings.items() if standing.is_erased(queued.accepted_at)}
-    claim = logs.claim(queued, now, LEASE, anonymous=bool(erased))
+    claim = logs.claim(queued, now, LEASE, erased=erased)
     if isinstance(claim, Leased):
-        claim = _take_over(queued, claim, now, logs, anonymous=bool(erased))
+        claim = _take_over(queued, claim, now, logs, erased)
     if isinstance(claim, Settled):
         return
     message = MessageRef(queued.message_id, queued.space, queued.mail.source_system, queued.mail.campaign_id)
@@ -62,7 +63,7 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
 
 
 def _take_over(
-    queued: QueuedMail, claim: Leased, now: datetime, logs: LogsTable, *, anonymous: bool
+    queued: QueuedMail, claim: Leased, now: datetime, logs: LogsTable, erased: Collection[str]
 ) -> Claimed | Settled:
     """Go on where another run was cut off: by SES's own word that the mail went out, or else by a new claim."""
     if claim.lease_until >= now:
@@ -71,7 +72,7 @@ def _take_over(
     if sent is not None and sent.ses_message_id is not None:
         logs.record_sent(queued.message_id, sent.ses_message_id, sent.occurred_at)
         return Settled()
-    taken = logs.claim(queued, now, LEASE, expired=claim.lease_until, anonymous=anonymous)
+    taken = logs.claim(queued, now, LEASE, expired=claim.lease_until, erased=erased)
     if isinstance(taken, Leased):
         raise InProgress(f"Message {queued.message_id} was taken over by another run")
     return taken

@@ -24,6 +24,8 @@ _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 #: Elements and attributes; many more than any body has, and few enough for a tree of any depth.
 MAX_NODES: Final = 1000
 
+_LONGEST_NAMESPACE: Final = 300
+
 # What expat puts between a namespace and a name, which cannot hold it.
 _SEPARATOR = "}"
 
@@ -44,29 +46,46 @@ def _parse(text: str) -> Element:
 
     Raises: InvalidRequest; ExpatError.
     """
+    _refuse_bombs(text)
     builder = TreeBuilder()
-    nodes = 0
+    parser = ParserCreate(namespace_separator=_SEPARATOR)
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.Parse(text, True)
+    return builder.close()
+
+
+def _refuse_bombs(text: str) -> None:
+    """Read a document without its namespaces, and refuse what grows while it is read.
+
+    expat puts the namespace into the name of each element and attribute before any handler sees one, so they are
+    bounded here first: a thousand names of a long namespace would take all of a function's memory.
+
+    Raises: InvalidRequest; ExpatError.
+    """
+    nodes = declarations = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal nodes
-        nodes += 1 + len(attributes)
+        nonlocal nodes, declarations
+        namespaces = [value for name, value in attributes.items() if name.startswith("xmlns")]
+        declarations += len(namespaces)
+        nodes += 1 + len(attributes) - len(namespaces)
         if nodes > MAX_NODES:
             raise InvalidRequest("", f"The request body has more than {MAX_NODES} elements and attributes.")
-        builder.start(tag, attributes)
+        if declarations > MAX_NODES or max(map(len, namespaces), default=0) > _LONGEST_NAMESPACE:
+            raise InvalidRequest("", "The request body has too many namespaces, or too long ones.")
 
     def refuse(*_: object) -> NoReturn:
         # Without a document type there are no entities but XML's own, and nothing external. .NET's XmlDictionaryReader
         # refuses processing instructions too.
         raise InvalidRequest("", "The request body must not have a document type or processing instructions.")
 
-    parser = ParserCreate(namespace_separator=_SEPARATOR)
-    parser.buffer_text = True
+    parser = ParserCreate()
     parser.StartElementHandler = start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = refuse
     parser.Parse(text, True)
-    return builder.close()
 
 
 # By what a document begins with (XML 1.0, appendix F).
