@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from polypost_cli.local import demo
-from support.sample_events import HTTP_ANSWERS, check_answer, sample_event
+from support.sample_events import EVENTS, HTTP_ANSWERS, check_answer, sample_event
 from support.template_engine import Engine
 
 from .conftest import Invoke
@@ -29,6 +29,15 @@ def test_http_functions(engine: Engine, invoke: Invoke, function: str) -> None:
 def test_mail_worker(engine: Engine, invoke: Invoke) -> None:
     check_answer("mail_worker", answer(invoke, "mail_worker"))
     assert engine.actions("ses") == ["POST /v2/email/outbound-emails"]
+
+
+def test_contacts_erasure(engine: Engine, invoke: Invoke) -> None:
+    check_answer("contacts_erasure", answer(invoke, "contacts_erasure"))
+
+
+def test_every_sample_event_is_tried() -> None:
+    behind_queues = {"contacts_erasure", "mail_worker", "ses_events"}
+    assert {path.stem for path in EVENTS.glob("*.json")} == HTTP_ANSWERS.keys() | behind_queues
 
 
 def test_ses_events(engine: Engine, invoke: Invoke) -> None:
