@@ -1,6 +1,7 @@
-"""The codec on the samples of the documents that are to become dialects: one model for all formats, both ways.
+"""The codec alone on the documents' samples: one model for all formats, both ways.
 
-The models are as a dialect declares them, without the limits that its document sets.
+The models are declared as a dialect declares them, without the limits that its document sets: what is tried here is
+the codec, and a dialect's own models are tried with the dialect.
 """
 
 from pathlib import Path

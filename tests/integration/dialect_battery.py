@@ -21,6 +21,7 @@ import json
 import random
 import re
 import string
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -169,7 +170,7 @@ def random_text(characters: int) -> str:
     return "".join(random.Random(1).choices(alphabet, k=characters))  # noqa: S311 - reproducible, not secret
 
 
-class DialectBattery:
+class DialectBattery(ABC):
     """The tests of one endpoint, which takes a POST with a body.
 
     `path` is that of a request; `scope` what its caller needs; `bodies` a body that succeeds for each media type that
@@ -193,9 +194,9 @@ class DialectBattery:
         token = b64encode(":".join(credentials).encode()).decode()
         return replace(request, headers={**request.headers, "authorization": f"Basic {token}"})
 
+    @abstractmethod
     def check_error(self, reply: Reply) -> None:
         """Assert that a refusal is worded as the dialect words it, in the reply's media type."""
-        raise NotImplementedError
 
     # --- what the tests are made of -----------------------------------------------------------------------------------
 

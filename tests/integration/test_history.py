@@ -453,12 +453,13 @@ def test_a_job_waits_for_its_deletion_and_is_dropped_where_none_comes(api: Api, 
     send(api, engine)
     row = runtime.contacts().contact(api.space, contact_id)
     assert row is not None
+    address_hashes = runtime.contacts().address_hashes(api.space, row)
     job = ErasureJob(
         space=api.space,
         contact_id=contact_id,
         first_place=row.first_place,
-        address_hashes=runtime.contacts().address_hashes(api.space, row),
-        persons=runtime.contacts().persons(api.space, row),
+        address_hashes=address_hashes,
+        persons=runtime.contacts().persons(api.space, row, address_hashes),
         requested_at=datetime.now(UTC),
     )
     assert erase(api, job.model_dump_json()) == ["0"]

@@ -56,6 +56,11 @@ class InvalidRequest(RequestError):
         """All that is wrong: the messages of each field, by its name on the wire."""
         return {self.field: (self.message,)}
 
+    @property
+    def all_messages(self) -> str:
+        """All that is wrong, as one text: for a dialect whose errors have room for one."""
+        return " ".join(message for messages in self.problems.values() for message in messages)
+
 
 class InvalidFields(InvalidRequest):
     """Several values that the API does not accept; as an `InvalidRequest` it is the first of them.

@@ -9,7 +9,7 @@ from cachetools import TTLCache
 
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
-from polypost.adapters.dynamodb import from_item, to_item
+from polypost.adapters.dynamodb import from_item, query_all, to_item
 from polypost.caseless import folded
 from polypost.errors import Permanent
 from polypost.models.access import Credential, SenderDomain, Space, SpaceSettings
@@ -63,9 +63,7 @@ class AccessTable:
         return True
 
     def _query(self, **request: Any) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(TableName=self._table, **request)
-        with translated_errors("dynamodb.Query"):
-            return [from_item(item) for page in pages for item in page["Items"]]
+        return query_all(self._client, self._table, **request)
 
     def _of_space(self, prefix: keys.Key) -> list[dict[str, Any]]:
         return self._query(

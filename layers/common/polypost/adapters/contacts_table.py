@@ -15,7 +15,7 @@ from polypost.adapters.clients import (
     TransactionRefused,
     translated_errors,
 )
-from polypost.adapters.dynamodb import batch_get, from_item, to_item, transact
+from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item, transact
 from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Permanent, Retryable
 from polypost.models.contacts import (
@@ -179,9 +179,12 @@ class ContactsTable:
         present = [] if email is None else [self._address_hash(email)]
         return tuple(dict.fromkeys((*present, *own)))
 
-    def persons(self, space: str, row: ContactRow) -> tuple[str, ...]:
-        """The partitions of the log's index ByPerson in which a contact stands: by its addresses and external ids."""
-        addresses = (keys.person(space, address_hash) for address_hash in self.address_hashes(space, row))
+    def persons(self, space: str, row: ContactRow, address_hashes: Collection[str]) -> tuple[str, ...]:
+        """The partitions of the log's index ByPerson in which a contact stands: by its addresses and external ids.
+
+        Parameters: address_hashes, those of the contact.
+        """
+        addresses = (keys.person(space, address_hash) for address_hash in address_hashes)
         address_key = self._address_key()
         external_ids = (
             keys.person_of_external_id(space, address_key, each.system, each.id)
@@ -253,16 +256,17 @@ class ContactsTable:
 
         return self._commit(space, old.contact.id, old.contact.last_modified, writes)
 
-    def delete(self, space: str, old: ContactRow) -> None:
+    def delete(self, space: str, old: ContactRow, address_hashes: Collection[str]) -> None:
         """Delete a contact with its guards, if it still is as it was read; its permission history stays.
 
         By the same transaction, a limit that the contact had set stays as a suppression of its address, and the address
         is marked as erased.
 
+        Parameters: address_hashes, those of the contact.
+
         Raises: Changed; Retryable.
         """
         contact = old.contact
-        address_hashes = self.address_hashes(space, old)
 
         def writes(change: _Change) -> tuple[None, list[_Write]]:
             condition = self._if("version = :version", {":version": contact.version})
@@ -384,10 +388,6 @@ class ContactsTable:
 
     # --- stores -------------------------------------------------------------------------------------------------------
 
-    def has_store(self, space: str, store_id: int) -> bool:
-        """Whether a space has a store, as it is now."""
-        return self._get(keys.store(space, store_id)) is not None
-
     def store(self, space: str, store_id: int) -> Store | None:
         """A store by its id, as it is now."""
         item = self._get(keys.store(space, store_id))
@@ -395,14 +395,14 @@ class ContactsTable:
 
     def stores(self, space: str) -> list[Store]:
         """A space's stores, in the order of their ids."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        items = query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="PK = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.store(space, 0)["PK"]}),
             ConsistentRead=True,
         )
-        with translated_errors("dynamodb.Query"):
-            return [_store(from_item(item)) for page in pages for item in page["Items"]]
+        return [_store(item) for item in items]
 
     def create_store(self, space: str, store: Store, creation: str) -> None:
         """Store a new store; an earlier try of the same creation is as good.
@@ -548,14 +548,13 @@ class ContactsTable:
 
     def _permission_items(self, space: str, contact_id: int) -> list[dict[str, Any]]:
         key = keys.permission_change(space, contact_id, "")
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        return query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
             ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
             ConsistentRead=True,
         )
-        with translated_errors("dynamodb.Query"):
-            return [from_item(item) for page in pages for item in page["Items"]]
 
     def _leave_standing(
         self, space: str, profile: Profile, address_hashes: Iterable[str], now: DateTimeOffset

@@ -38,6 +38,18 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _deserialize(value) for name, value in item.items()}
 
 
+def query_all(client: "DynamoDBClient", table: str, **query: Any) -> list[dict[str, Any]]:
+    """All items that a Query finds, in its order.
+
+    Parameters: query, the parameters of the Query beside TableName.
+
+    Raises: Retryable.
+    """
+    pages = client.get_paginator("query").paginate(TableName=table, **query)
+    with translated_errors("dynamodb.Query"):
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
 def batch_get(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
     """The items of the keys, in any order, read consistently; a key without an item is left out.
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import from_item, to_item, transact
+from polypost.adapters.clients import TransactionRefused
+from polypost.adapters.dynamodb import query_all, to_item, transact
 from polypost.errors import PayloadTooLarge
 from polypost.models.log_entries import LogEntry, LogEntryRecord
 
@@ -71,14 +71,13 @@ class LogEntries:
 
     def get(self, entry_id: str) -> tuple[LogEntryRecord, str] | None:
         """An entry and its body, or None where there is none."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        items = query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="PK = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.log_entry(entry_id)["PK"]}),
             ConsistentRead=True,
         )
-        with translated_errors("dynamodb.Query"):
-            items = [from_item(item) for page in pages for item in page["Items"]]
         by_key = {item["SK"]: item for item in items}
         entry = by_key.pop(keys.log_entry(entry_id)["SK"], None)
         if entry is None:

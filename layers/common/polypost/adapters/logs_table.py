@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import from_item, to_item, transact
+from polypost.adapters.dynamodb import from_item, query_all, to_item, transact
 from polypost.models.delivery import (
     LIST_OF_KIND,
     DeliveryEvent,
@@ -205,14 +205,13 @@ class LogsTable:
 
     def history(self, message_id: str) -> tuple[MessageRecord | None, list[DeliveryEvent]]:
         """All that is recorded of a message: its own row, if the worker claimed it, and its events, oldest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        items = query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="PK = :pk",
             ExpressionAttributeValues=to_item({":pk": keys.message(message_id)["PK"]}),
             ConsistentRead=True,
         )
-        with translated_errors("dynamodb.Query"):
-            items = [from_item(item) for page in pages for item in page["Items"]]
         row = keys.message(message_id)
         record = next((_message_record(item) for item in items if item["SK"] == row["SK"]), None)
         events = [_event(item) for item in items if "kind" in item]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
 from polypost.adapters.clients import translated_errors
-from polypost.adapters.dynamodb import batch_get, from_item, to_item
+from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item
 from polypost.adapters.interactions import interaction_of, visit_of
 from polypost.adapters.log_entries import entry_of
 from polypost.adapters.logs_table import ANONYMOUS_FAILURE
@@ -96,7 +96,8 @@ class PersonHistory:
             names = ["recipient", "subject", "person", "personOrder"] if is_hers(item, "recipient") else []
             names += ["bcc"] if is_hers(item, "bcc") else []
             # Servers and SES repeat addresses in what they say, also of another recipient.
-            names += [name for name in ("errorText",) if any(address in item.get(name, "").lower() for address in hers)]
+            if any(address in item.get("errorText", "").lower() for address in hers):
+                names.append("errorText")
             # What settles a message stays: without it the mail would be sent again.
             refused = any(address in item.get("failure", "").lower() for address in hers)
             self._strip(item, names, {"failure": ANONYMOUS_FAILURE} if refused else {})
@@ -143,14 +144,13 @@ class PersonHistory:
                 yield [_position(item) for item in items]
 
     def _items(self, partition: str) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        return query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="PK = :pk",
             ExpressionAttributeValues=to_item({":pk": partition}),
             ConsistentRead=True,
         )
-        with translated_errors("dynamodb.Query"):
-            return [from_item(item) for page in pages for item in page["Items"]]
 
 
 def _position(item: Item) -> TimelinePosition:

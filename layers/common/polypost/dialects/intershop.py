@@ -122,9 +122,7 @@ def encode_error(request: Request, error: RequestError) -> Response:
     status = error.status
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-    message = error.message
-    if isinstance(error, InvalidRequest):
-        message = " ".join(each for messages in error.problems.values() for each in messages)
+    message = error.all_messages if isinstance(error, InvalidRequest) else error.message
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Basic realm="ContactCenter", charset="UTF-8"'

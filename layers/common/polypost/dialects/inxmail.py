@@ -15,7 +15,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic_core import PydanticCustomError
 
 from polypost.adapters.mailer import MAX_TAG_BYTES
-from polypost.addresses import InvalidAddress, parse_address
 from polypost.auth import basic_credentials as credentials
 from polypost.errors import (
     InvalidDate,
@@ -26,7 +25,7 @@ from polypost.errors import (
 from polypost.http import Request, Response
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
 from polypost.models.mail import AcceptedMail, Mail, Mailbox
-from polypost.wire.text import Line
+from polypost.wire.text import Line, MailAddress
 
 __all__ = [
     "BASE_PATHS",
@@ -95,13 +94,6 @@ def _short(value: str) -> str:
     return value
 
 
-def _address(value: str) -> str:
-    try:
-        return parse_address(value.strip())
-    except InvalidAddress as error:
-        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": str(error)}) from error
-
-
 def _uri_list(value: str) -> str:
     # A URI cannot be folded, and no encoded word may stand for it (RFC 2369).
     if not (value.isascii() and value.isprintable()):
@@ -121,7 +113,7 @@ def _taggable(value: str) -> str:
 
 _Line = Annotated[Line, AfterValidator(_short)]
 _UriList = Annotated[Line, AfterValidator(_uri_list)]
-_Address = Annotated[_Line, AfterValidator(_address)]
+_Address = Annotated[_Line, MailAddress]
 _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
 

@@ -9,11 +9,10 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from polypost import aspnet
-from polypost.addresses import InvalidAddress, parse_address
 from polypost.aspnet import AspNetModel
 from polypost.auth import Credentials
 from polypost.dotnet import MaxLength, RequiredText
@@ -23,6 +22,7 @@ from polypost.models.log_entries import LogEntry
 from polypost.wire.codec import Codec
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel
+from polypost.wire.text import MailAddress
 from polypost.wire.xml import XML
 
 _CONTACT = "/api/v1/contact"
@@ -50,13 +50,6 @@ _API_MODELS = "http://schemas.datacontract.org/2004/07/ApiModels"
 _API_DOT_MODELS = "http://schemas.datacontract.org/2004/07/Api.Models"
 
 
-def _address(value: str) -> str:
-    try:
-        return parse_address(value.strip())
-    except InvalidAddress as error:
-        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": str(error)}) from error
-
-
 def _utc_second(value: Any) -> datetime:
     try:
         # strptime also takes shorter numbers, and digits of other scripts.
@@ -81,7 +74,7 @@ class CoffeePageRequestModel(AspNetModel):
 
     xml_namespace: ClassVar[str] = _API_MODELS
 
-    Email: Annotated[RequiredText, AfterValidator(_address)]
+    Email: Annotated[RequiredText, MailAddress]
     SubjectLine: Annotated[str, MaxLength(100)]
     DateSent: Annotated[datetime, BeforeValidator(_utc_second)]
     # The document sets no limit; a DynamoDB item has one.
@@ -155,9 +148,7 @@ def encode_saved(request: Request, entry_id: str) -> Response:
 
 def encode_error(request: Request, error: RequestError) -> Response:
     """An error in the envelope of all answers; that of an invalid request names each field that is wrong."""
-    description = error.message
-    if isinstance(error, InvalidRequest):
-        description = " ".join(message for messages in error.problems.values() for message in messages)
+    description = error.all_messages if isinstance(error, InvalidRequest) else error.message
     return _answer(request, error.status, _code_of(error.status), description)
 
 

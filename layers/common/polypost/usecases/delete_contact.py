@@ -36,17 +36,18 @@ def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, eras
     """
     for _ in range(_TRIES):
         row = existing_row(contact_id, space, contacts)
+        address_hashes = contacts.address_hashes(space, row)
         job = ErasureJob(
             space=space,
             contact_id=contact_id,
             first_place=row.first_place,
-            address_hashes=contacts.address_hashes(space, row),
-            persons=contacts.persons(space, row),
+            address_hashes=address_hashes,
+            persons=contacts.persons(space, row, address_hashes),
             requested_at=datetime.now(UTC),
         )
         erasures.put(job, delay=_FIRST_DELAY)
         try:
-            return contacts.delete(space, row)
+            return contacts.delete(space, row, address_hashes)
         except Changed:
             continue
     raise Retryable(f"Contact {contact_id} is being changed by others")

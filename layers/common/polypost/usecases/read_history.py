@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.contacts_table import ContactRow, ContactsTable
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.person_history import PersonHistory
 from polypost.models.contacts import Contact, PermissionChange
@@ -30,7 +30,7 @@ def read_timeline(
     Raises: NotFound; Retryable.
     """
     row = existing_row(contact_id, space, contacts)
-    return history.timeline(contacts.persons(space, row), after, limit)
+    return history.timeline(_persons(space, row, contacts), after, limit)
 
 
 def export_contact(
@@ -43,7 +43,7 @@ def export_contact(
     Raises: NotFound; Retryable, also while the timeline is read.
     """
     row = existing_row(contact_id, space, contacts)
-    persons = contacts.persons(space, row)
+    persons = _persons(space, row, contacts)
 
     def with_body(entry: TimelineEntry) -> TimelineEntry:
         found = log_entries.get(entry.details["LogEntryId"]) if "LogEntryId" in entry.details else None
@@ -59,3 +59,7 @@ def export_contact(
             after = page.next
 
     return row.contact, contacts.permission_history(space, contact_id), timeline()
+
+
+def _persons(space: str, row: ContactRow, contacts: ContactsTable) -> tuple[str, ...]:
+    return contacts.persons(space, row, contacts.address_hashes(space, row))

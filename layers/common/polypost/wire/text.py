@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from polypost.addresses import InvalidAddress, parse_address
 from polypost.texts import is_text
 
 
@@ -20,6 +21,13 @@ def _lines(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    try:
+        return parse_address(value.strip())
+    except InvalidAddress as error:
+        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": str(error)}) from error
+
+
 def _trimmed(value: Any) -> Any:
     return value.strip() or None if isinstance(value, str) else value
 
@@ -29,6 +37,9 @@ Line = Annotated[str, AfterValidator(_line)]
 
 #: A text of any number of lines.
 Lines = Annotated[str, AfterValidator(_lines)]
+
+#: Takes a text only if it is one e-mail address: `Annotated[Line, MailAddress]`.
+MailAddress = AfterValidator(_address)
 
 #: Reads a text without the blanks around it, and a blank one as none at all: `Annotated[Line | None, Trimmed]`.
 Trimmed = BeforeValidator(_trimmed)
