@@ -58,6 +58,7 @@ check: .venv/installed .venv-ministack/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --cov --cov-report=term
 	$(BIN)/sam validate --lint
 	@$(MAKE) --no-print-directory build

@@ -13,9 +13,9 @@ from typing import Final
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
-from polypost.attempts import Attempt
 from polypost.errors import RequestError
 from polypost.models.access import SpaceSettings
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Claim, claims_of
 from polypost.usecases.create_contact import create_contact, created_earlier
 from polypost.usecases.find_contact import known_secrets

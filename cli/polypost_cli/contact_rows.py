@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from polypost.attempts import Attempt
 from polypost.dialects import contacts as dialect
 from polypost.errors import InvalidRequest, Permanent
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Profile, Registration
 
 #: The column that says why an import refused a row.

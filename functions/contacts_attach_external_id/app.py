@@ -1,12 +1,12 @@
 """PUT …/{id}/external-ids/{system}/{externalId}: let a contact be found by an id of another system."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.update_contact import attach_external_id
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_WRITE)

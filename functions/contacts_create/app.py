@@ -1,12 +1,12 @@
 """POST /api/v1/Contacts: create a contact."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.create_contact import create_contact
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_WRITE)

@@ -2,7 +2,7 @@
 
 from polypost import runtime
 from polypost.adapters.erasure_queue import decode
-from polypost.batches import sqs_batch
+from polypost.queues.consumer import sqs_batch
 from polypost.usecases.delete_contact import erase_from_log
 
 

@@ -1,13 +1,13 @@
 """GET /api/v1/Contacts: find one contact, or list all in the order of their last change."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.find_contact import find_contact
 from polypost.usecases.list_changes import list_changes
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_READ)

@@ -1,12 +1,12 @@
 """GET /api/v1/Contacts/{id}/timeline: what was recorded of a contact, newest first."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.read_history import read_timeline
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_READ)

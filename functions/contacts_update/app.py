@@ -1,12 +1,12 @@
 """PUT /api/v1/Contacts/{id}: change a contact that nobody else has changed meanwhile."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.update_contact import update_contact
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_WRITE)

@@ -1,12 +1,12 @@
 """$default: the API's index, and what no other route answers, in the words of whose path it is."""
 
 from polypost import runtime
-from polypost.api import public_endpoint
-from polypost.auth import space_of_host
 from polypost.dialects import inxmail, methods_of, owner_of
 from polypost.errors import MethodNotAllowed, UnknownPath
-from polypost.http import Request, Response
 from polypost.settings import setting
+from polypost.web.auth import space_of_host
+from polypost.web.endpoint import public_endpoint
+from polypost.web.http import Request, Response
 
 
 @public_endpoint(owner_of)

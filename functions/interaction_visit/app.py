@@ -1,12 +1,13 @@
 """GET /i/{token}: follow the link of an interaction."""
 
-from polypost import pages, runtime
-from polypost.api import public_endpoint
-from polypost.auth import space_of_host
-from polypost.http import Request, Response
+from polypost import runtime
 from polypost.models.interactions import Visitor
 from polypost.settings import setting
 from polypost.usecases.visit_interaction import visit_interaction
+from polypost.web import pages
+from polypost.web.auth import space_of_host
+from polypost.web.endpoint import public_endpoint
+from polypost.web.http import Request, Response
 
 
 @public_endpoint(lambda request: pages)

@@ -1,12 +1,12 @@
 """POST /customers/{customerID}/mails: mail a promotion code to a customer."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import intershop
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.mail_promotion_code import mail_promotion_code
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(intershop, Scope.MAIL_SEND)

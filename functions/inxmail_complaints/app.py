@@ -1,12 +1,12 @@
 """GET /api-service/custom/sap/v1/complaints: one page of the complaints that match the filters."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import inxmail
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.models.delivery import EventList
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(inxmail, Scope.EVENTS_READ)

@@ -1,12 +1,12 @@
 """POST /api-service/custom/sap/v1/send: accept a mail and queue it."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import inxmail
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.send_mail import send_mail
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(inxmail, Scope.MAIL_SEND)

@@ -1,11 +1,11 @@
 """GET /api-service/custom/sap/v1/verifiedSenders: the domains that the space may send from."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import inxmail
-from polypost.http import Request, Response
 from polypost.models.access import Scope
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(inxmail, Scope.DOMAINS_READ)

@@ -4,8 +4,8 @@ from aws_lambda_powertools import Logger
 
 from polypost import runtime
 from polypost.adapters.mail_queue import decode
-from polypost.batches import sqs_batch
 from polypost.errors import Permanent
+from polypost.queues.consumer import sqs_batch
 from polypost.usecases.deliver_mail import deliver_mail
 
 logger = Logger()

@@ -1,12 +1,13 @@
 """POST /api/vspinteraction/create: create an interaction and its link."""
 
-from polypost import pages, runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
+from polypost import runtime
 from polypost.dialects import seethepro
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.create_interaction import create_interaction
+from polypost.web import pages
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(seethepro, Scope.INTERACTIONS_WRITE)

@@ -5,7 +5,7 @@ from typing import Any
 
 from polypost import runtime
 from polypost.adapters.ses_notifications import unwrap
-from polypost.batches import sqs_batch
+from polypost.queues.consumer import sqs_batch
 from polypost.usecases.record_ses_notification import record_ses_notification
 
 

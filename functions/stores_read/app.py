@@ -1,12 +1,12 @@
 """GET /api/v1/Stores/{id}: read a store."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import contacts
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.stores import store_by_id
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(contacts, Scope.CONTACTS_READ)

@@ -1,12 +1,12 @@
 """POST /api/v1/contact/coffeepage: log a mail that another system sent."""
 
 from polypost import runtime
-from polypost.api import endpoint
-from polypost.auth import Caller
 from polypost.dialects import stratuscore
-from polypost.http import Request, Response
 from polypost.models.access import Scope
 from polypost.usecases.log_mail import log_mail
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 
 
 @endpoint(stratuscore, Scope.LOGS_WRITE)

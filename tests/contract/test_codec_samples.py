@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from polypost.aspnet import AspNetModel
-from polypost.date_time_offset import DateTimeOffset
-from polypost.dotnet import Boolean, ByteArray, Guid, Int32
-from polypost.http import Request, Response
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.web.http import Request, Response
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import Boolean, ByteArray, Guid, Int32
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel, XmlAttribute

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from polypost.date_time_offset import DateTimeOffset
 from polypost.dialects import contacts
-from polypost.http import Request
 from polypost.models.contacts import Contact, Profile, Registration
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.web.http import Request
 
 from .json_tokens import json_tokens
 

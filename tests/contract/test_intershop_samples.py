@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from polypost.dialects import intershop
-from polypost.http import Request
 from polypost.models.contacts import ExternalId
 from polypost.models.promotions import PromotionCode
+from polypost.web.http import Request
 
 SAMPLES = Path(__file__).parent / "samples" / "intershop-promotion-mail"
 

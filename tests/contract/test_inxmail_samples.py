@@ -10,7 +10,6 @@ import pytest
 
 from polypost.dialects import inxmail
 from polypost.errors import InvalidDate, RequestError, UnknownSpace
-from polypost.http import Request, Response
 from polypost.models.delivery import (
     BounceType,
     DeliveryEvent,
@@ -21,6 +20,7 @@ from polypost.models.delivery import (
     MessageRef,
 )
 from polypost.models.mail import AcceptedMail, Mail, Mailbox
+from polypost.web.http import Request, Response
 
 from .json_tokens import json_tokens
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from polypost.auth import Credentials
 from polypost.dialects import seethepro
-from polypost.http import Request
 from polypost.models.interactions import Interaction, NewInteraction
+from polypost.web.auth import Credentials
+from polypost.web.http import Request
 
 from .json_tokens import json_tokens
 from .xml_tokens import xml_tokens

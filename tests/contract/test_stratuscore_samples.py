@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from polypost.auth import Credentials
 from polypost.dialects import stratuscore
-from polypost.http import Request, Response
 from polypost.models.log_entries import LogEntry
+from polypost.web.auth import Credentials
+from polypost.web.http import Request, Response
 
 from .json_tokens import json_tokens
 from .xml_tokens import xml_tokens

@@ -11,10 +11,10 @@ import pytest
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
 from polypost.adapters.mail_queue import encode
-from polypost.attempts import Attempt
-from polypost.message_ids import new_message_id
-from polypost.mime import MESSAGE_ID_HEADER
+from polypost.mail.mime import MESSAGE_ID_HEADER
+from polypost.models.attempts import Attempt
 from polypost.models.mail import Mail, Mailbox, QueuedMail
+from polypost.models.message_ids import new_message_id
 from polypost_cli.local import demo
 from support.ses import bounce_object, bounced, complaint_object, mail_object
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from cachetools import TTLCache
 
-from polypost import auth, runtime
+from polypost import runtime
 from polypost.adapters import access_table
 from polypost.adapters.dynamodb import to_item
 from polypost.errors import Permanent, Unauthenticated
 from polypost.models.access import Scope, Space, SpaceSettings
 from polypost.settings import setting
+from polypost.web import auth
 from support.lambda_events import http_event
 from support.template_engine import Engine
 

@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from polypost.adapters import contacts_table
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict, Retryable
 from polypost.models.contacts import Contact, Profile, Tombstone, feed_position
+from polypost.models.date_time_offset import DateTimeOffset
 from support.contacts import SPACE, ContactsOfASpace
 from support.dynamodb import DynamodbEngine
 from support.parallel import in_parallel

@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Retryable
 from polypost.models.access import Space
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration, Store
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost_cli import contact_export, contact_import, retries, target
 from polypost_cli.contact_export import export_contacts
 from polypost_cli.contact_import import ImportOutcome, import_contacts

@@ -12,9 +12,9 @@ import pytest
 
 from polypost import runtime
 from polypost.adapters import keys
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Scope, Space, SpaceSettings
 from polypost.models.contacts import PermissionChange, Store
+from polypost.models.date_time_offset import DateTimeOffset
 from support.template_engine import Engine
 
 from .conftest import CREATED_AT, SECRET, Answer, Api, create_credential

@@ -9,8 +9,8 @@ import pytest
 from polypost import runtime
 from polypost.adapters.contacts_table import TOMBSTONE_LIFE
 from polypost.adapters.dynamodb import from_item
-from polypost.date_time_offset import DateTimeOffset
 from polypost.dialects import contacts
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 
 from .conftest import Answer, Api

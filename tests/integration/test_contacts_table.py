@@ -10,10 +10,10 @@ from botocore.stub import Stubber
 
 from polypost.adapters import dynamodb, keys
 from polypost.adapters.clients import TransactionConflict
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict, NotFound
 from polypost.models.access import SpaceSettings
 from polypost.models.contacts import Contact, ContactConflict, ExternalId, Profile, Store, external_id_claim
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.usecases.update_contact import attach_external_id, detach_external_id
 from support.contacts import SPACE, ContactsOfASpace, new_attempt
 from support.dynamodb import DynamodbEngine

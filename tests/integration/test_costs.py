@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.contacts import ExternalId
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import MessageRef
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost_cli.local.aws_server import AwsCall

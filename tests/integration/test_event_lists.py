@@ -12,8 +12,8 @@ from polypost import runtime
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.dialects import inxmail
-from polypost.http import Request
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRef
+from polypost.web.http import Request
 from support.template_engine import Engine
 
 from .conftest import Answer, Api

@@ -19,13 +19,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from polypost import runtime
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.adapters.mail_queue import decode
-from polypost.api import endpoint
-from polypost.attempts import Attempt
-from polypost.auth import Caller
 from polypost.dialects import inxmail
 from polypost.errors import OutcomeUnknown
-from polypost.http import Request, Response
 from polypost.models.access import Scope, Space
+from polypost.models.attempts import Attempt
+from polypost.web.auth import Caller
+from polypost.web.endpoint import endpoint
+from polypost.web.http import Request, Response
 from support.inxmail import send_body
 from support.lambda_events import LambdaContext, http_event
 from support.template_engine import ROOT, Engine

@@ -10,8 +10,8 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.dynamodb import from_item
 from polypost.adapters.interactions import Interactions, interaction_of
-from polypost.attempts import Attempt
 from polypost.models.access import Space
+from polypost.models.attempts import Attempt
 from polypost.models.campaigns import Campaign
 from polypost.models.interactions import Interaction, NewInteraction, Visitor
 from polypost.usecases.create_interaction import create_interaction

@@ -13,11 +13,11 @@ import pytest
 
 from polypost import runtime
 from polypost.adapters import mail_queue
-from polypost.attempts import Attempt
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Retryable
 from polypost.models.access import Scope, Shop, Space, SpaceSettings
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.mail import Mail, Mailbox
 from polypost.models.promotions import MailTemplate, PromotionCode, TemplateName
 from polypost.usecases.create_contact import create_contact

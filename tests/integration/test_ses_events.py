@@ -10,7 +10,7 @@ import pytest
 from polypost import runtime
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
-from polypost.mime import MESSAGE_ID_HEADER
+from polypost.mail.mime import MESSAGE_ID_HEADER
 from polypost.models.delivery import MessageRef
 from support.lambda_events import sns_event
 from support.ses import (

@@ -11,9 +11,9 @@ from botocore.stub import Stubber
 
 from polypost import runtime
 from polypost.adapters.mail_queue import decode
-from polypost.attempts import Attempt
-from polypost.date_time_offset import DateTimeOffset
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, Profile, Registration
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import MessageRef
 from polypost.models.suppression import AddressStanding
 from polypost.usecases.create_contact import create_contact

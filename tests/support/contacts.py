@@ -11,10 +11,10 @@ from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.dynamodb import from_item
 from polypost.adapters.erasure_queue import ErasureQueue
 from polypost.adapters.person_history import PersonHistory
-from polypost.attempts import Attempt
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Space
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import ChangePage, Contact, Profile, Registration
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.history import ErasureJob
 from polypost.usecases.create_contact import create_contact
 from polypost.usecases.delete_contact import delete_contact, erase_from_log

@@ -3,7 +3,7 @@
 import pytest
 
 from polypost.adapters.keys import address_hash
-from polypost.addresses import InvalidAddress, domain_of, normalised, parse_address
+from polypost.models.addresses import InvalidAddress, domain_of, normalised, parse_address
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,6 @@ from http import HTTPStatus
 
 import pytest
 
-from polypost.api import ServerError, Unavailable
-from polypost.aspnet import AspNetModel, decode, encode_error
-from polypost.dotnet import RequiredText
 from polypost.errors import (
     Conflict,
     Forbidden,
@@ -23,8 +20,11 @@ from polypost.errors import (
     UnsupportedCharset,
     UnsupportedMediaType,
 )
-from polypost.http import Request, Response
+from polypost.web.endpoint import ServerError, Unavailable
+from polypost.web.http import Request, Response
+from polypost.wire.aspnet import AspNetModel, decode, encode_error
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import RequiredText
 from polypost.wire.json import JSON
 from polypost.wire.xml import XML
 

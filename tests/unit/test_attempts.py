@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.attempts import Attempt
+from polypost.models.attempts import Attempt
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 ATTEMPT = Attempt(bytes(range(32)), NOW)

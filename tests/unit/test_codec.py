@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from polypost.aspnet import AspNetModel
-from polypost.date_time_offset import DateTimeOffset
-from polypost.dotnet import Boolean, Guid, Int32, MaxLength, RequiredText
 from polypost.errors import InvalidFields, InvalidRequest, UnsupportedCharset, UnsupportedMediaType
-from polypost.http import Request
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.web.http import Request
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import Boolean, Guid, Int32, MaxLength, RequiredText
 from polypost.wire.form import FORM, MAX_FIELDS
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.attempts import Attempt
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import SpaceSettings
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Profile, Registration, claims_of
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost_cli import contact_import
 from polypost_cli.contact_import import batches
 from polypost_cli.contact_rows import Row

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.date_time_offset import DateTimeOffset
 from polypost.dialects.contacts import EXPORTED, IMPORTED, decode_cells, encode_cells
-from polypost.dotnet import utf16_length
 from polypost.errors import InvalidRequest
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.wire.dotnet import utf16_length
 
 
 def texts(units: int) -> st.SearchStrategy[str]:

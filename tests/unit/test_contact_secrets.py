@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.attempts import Attempt
-from polypost.contact_secrets import contact_id_of, new_secret
+from polypost.models.attempts import Attempt
+from polypost.models.contact_secrets import contact_id_of, new_secret
 
 KEY = b"k" * 32
 IDS = st.integers(1, 2**31 - 1)

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.date_time_offset import DateTimeOffset
 from polypost.dialects import contacts
 from polypost.dialects.contacts import ChangesQuery, decode_cursor, decode_query, encode_cursor
 from polypost.errors import InvalidRequest
-from polypost.http import Request, Response
 from polypost.models.contacts import (
     FEED_POSITION,
     MAX_EXTERNAL_IDS,
@@ -27,6 +25,8 @@ from polypost.models.contacts import (
     Tombstone,
     feed_position,
 )
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.web.http import Request, Response
 
 MOMENT = DateTimeOffset.parse("2024-11-21T06:24:04.0980817+00:00")
 QUERY = ChangesQuery("", 1000)

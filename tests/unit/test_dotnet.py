@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from polypost.date_time_offset import DateTimeOffset
-from polypost.dotnet import Boolean, ByteArray, Guid, Int32, MaxLength, RequiredText, parse_guid, utf16_length
+from polypost.models.date_time_offset import DateTimeOffset
+from polypost.wire.dotnet import Boolean, ByteArray, Guid, Int32, MaxLength, RequiredText, parse_guid, utf16_length
 
 GUID = UUID("6925ebd4-125d-4338-a736-99f4b5bcb3d7")
 
@@ -135,7 +135,7 @@ def test_now_lies_between_two_readings_of_the_clock(monkeypatch: pytest.MonkeyPa
     before = datetime.now(UTC)
     now = DateTimeOffset.now()
     assert before <= now.to_utc() <= datetime.now(UTC)
-    monkeypatch.setattr("polypost.date_time_offset.time.time_ns", lambda: 1_732_170_244_098_081_799)
+    monkeypatch.setattr("polypost.models.date_time_offset.time.time_ns", lambda: 1_732_170_244_098_081_799)
     assert str(DateTimeOffset.now()) == "2024-11-21T06:24:04.0980817+00:00"
 
 

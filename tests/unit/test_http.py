@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polypost.errors import InvalidRequest, UnsupportedMediaType
-from polypost.http import Request, Response
+from polypost.web.http import Request, Response
 from support.lambda_events import http_event
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from polypost.errors import PayloadTooLarge
-from polypost.mail_templates import (
+from polypost.mail.templates import (
     MAX_PART_CHARACTERS,
     MAX_SOURCE_BYTES,
     MAX_SUBJECT_CHARACTERS,

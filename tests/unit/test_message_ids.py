@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from polypost.attempts import Attempt
-from polypost.message_ids import accepted_at, new_message_id
+from polypost.models.attempts import Attempt
+from polypost.models.message_ids import accepted_at, new_message_id
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from email.utils import getaddresses
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polypost import mime
+from polypost.mail import mime
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 
 #: What the dialects let into a header: one line of any script.

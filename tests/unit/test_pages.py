@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 import pytest
 
-from polypost import pages
-from polypost.api import ServerError, Unavailable
 from polypost.errors import MethodNotAllowed, NotFound, RequestError, UnknownPath, UnknownSpace
-from polypost.http import Request, Response
+from polypost.web import pages
+from polypost.web.endpoint import ServerError, Unavailable
+from polypost.web.http import Request, Response
 
 REQUEST = Request("GET", "/i/x", headers={"host": "acme.example.com"})
 

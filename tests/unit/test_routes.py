@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from polypost import dialects, pages
-from polypost.aspnet import in_both_cases
+from polypost import dialects
 from polypost.dialects import inxmail, methods_of, owner_of
-from polypost.http import Request
+from polypost.web import pages
+from polypost.web.http import Request
+from polypost.wire.aspnet import in_both_cases
 
 PUBLISHED = {
     "/api/v1/Contacts": ("GET", "POST"),

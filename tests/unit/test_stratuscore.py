@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from polypost.api import ServerError, Unavailable
 from polypost.dialects.stratuscore import ENDPOINTS, ResultCode, encode_error
 from polypost.errors import (
     Conflict,
@@ -23,7 +22,8 @@ from polypost.errors import (
     UnsupportedCharset,
     UnsupportedMediaType,
 )
-from polypost.http import Request
+from polypost.web.endpoint import ServerError, Unavailable
+from polypost.web.http import Request
 from support.stratuscore import message_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "stratuscore.md"

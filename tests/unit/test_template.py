@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from polypost import pages
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
 from polypost.adapters.contacts_table import GIVEN_UP_SECONDS
 from polypost.dialects import Routed, all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
+from polypost.web import pages
 from polypost_cli.local.template import Template, read_template
 
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.aspnet import AspNetModel
-from polypost.dotnet import Boolean, Guid, Int32
 from polypost.errors import InvalidRequest, UnsupportedCharset
-from polypost.http import Request
+from polypost.web.http import Request
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import Boolean, Guid, Int32
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel, XmlAttribute
 from polypost.wire.xml import MAX_NODES, XML

@@ -2,7 +2,7 @@
 
 import click
 
-from polypost.addresses import InvalidAddress, domain_of, parse_address
+from polypost.models.addresses import InvalidAddress, domain_of, parse_address
 from polypost_cli import aws
 from polypost_cli.commands.spaces import existing
 from polypost_cli.output import as_json, progress, show_json, show_table, tell

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from polypost.auth import secret_digest
 from polypost.models.access import Credential, Scope
+from polypost.web.auth import secret_digest
 from polypost_cli.commands.spaces import existing
 from polypost_cli.output import as_json, short_text, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from polypost.message_ids import accepted_at
 from polypost.models.delivery import DeliveryEvent, status_of
+from polypost.models.message_ids import accepted_at
 from polypost_cli.output import as_json, show_facts, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from pydantic import HttpUrl, ValidationError
 
-from polypost.addresses import InvalidAddress, domain_of, parse_address
 from polypost.models.access import Shop, Space
+from polypost.models.addresses import InvalidAddress, domain_of, parse_address
 from polypost.models.mail import Mailbox
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from polypost import mail_templates
+from polypost.mail import templates as mail_templates
 from polypost.models.promotions import MailTemplate, TemplateName
 from polypost_cli.commands.spaces import existing
 from polypost_cli.output import as_json, show_json, tell

@@ -8,15 +8,15 @@ from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.interactions import Interactions
-from polypost.attempts import Attempt
-from polypost.auth import secret_digest
-from polypost.contact_secrets import new_secret
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.access import Credential, Scope, Shop, Space, SpaceSettings
+from polypost.models.attempts import Attempt
 from polypost.models.campaigns import Campaign
+from polypost.models.contact_secrets import new_secret
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration, Store, claims_of
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.interactions import Interaction, NewInteraction, external_id_of
 from polypost.models.mail import Mailbox
+from polypost.web.auth import secret_digest
 
 SPACE = "demo"
 KEYID = "demo"

@@ -10,10 +10,10 @@ from cachetools import TTLCache
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, query_all, to_item
-from polypost.caseless import folded
 from polypost.errors import Permanent
 from polypost.models.access import Credential, SenderDomain, Space, SpaceSettings
 from polypost.models.campaigns import Campaign
+from polypost.models.caseless import folded
 from polypost.models.promotions import MailTemplate, TemplateName
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from polypost.adapters.clients import (
     translated_errors,
 )
 from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item, transact
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Permanent, Retryable
 from polypost.models.contacts import (
     ChangePage,
@@ -33,6 +32,7 @@ from polypost.models.contacts import (
     email_claim,
     feed_position,
 )
+from polypost.models.date_time_offset import DateTimeOffset
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -25,8 +25,8 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, translated_errors
 from polypost.adapters.dynamodb import from_item, to_item
-from polypost.attempts import Attempt
 from polypost.errors import Conflict, RequestError, RequestInProgress, Retryable
+from polypost.models.attempts import Attempt
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,10 +11,10 @@ from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from polypost.addresses import normalised
-from polypost.caseless import folded
-from polypost.date_time_offset import DateTimeOffset
+from polypost.models.addresses import normalised
+from polypost.models.caseless import folded
 from polypost.models.contacts import Claim, ClaimKind, ExternalId, external_id_claim, feed_position
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import EventList
 
 Key = dict[str, str]

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import MessageTagTypeDef
 
-#: SES allows 256 characters in a tag's value; base64url makes 254 of these bytes.
-MAX_TAG_BYTES = 190
-
 #: SES's answers to this one mail. Every other refusal is about the account, the stack or the moment, and passes.
 _REFUSALS = frozenset({"MessageRejected", "BadRequestException", "MailFromDomainNotVerifiedException"})
 

@@ -10,9 +10,9 @@ from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item
 from polypost.adapters.interactions import interaction_of, visit_of
 from polypost.adapters.log_entries import entry_of
 from polypost.adapters.logs_table import ANONYMOUS_FAILURE
-from polypost.message_ids import accepted_at
 from polypost.models.delivery import EventKind
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
+from polypost.models.message_ids import accepted_at
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

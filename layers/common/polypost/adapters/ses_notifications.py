@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from polypost.adapters.keys import instant
 from polypost.adapters.mailer import decode_tags
 from polypost.errors import Permanent
-from polypost.mime import MESSAGE_ID_HEADER
+from polypost.mail.mime import MESSAGE_ID_HEADER
 from polypost.models.delivery import BounceType, EventKind, Fact, MessageRef
 
 

@@ -9,10 +9,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
-from polypost import pages
-from polypost.api import Dialect, ErrorEncoder
 from polypost.dialects import inxmail
-from polypost.http import Request
+from polypost.web import pages
+from polypost.web.endpoint import Dialect, ErrorEncoder
+from polypost.web.http import Request
 
 
 class Routed(ErrorEncoder, Protocol):

@@ -16,13 +16,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, Field, RootModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from polypost import aspnet
-from polypost.aspnet import AspNetModel
-from polypost.auth import basic_credentials as credentials
-from polypost.date_time_offset import DateTimeOffset
-from polypost.dotnet import Boolean, ByteArray, Int32, MaxLength, RequiredText
 from polypost.errors import InvalidRequest, PayloadTooLarge, RequestError
-from polypost.http import Request, Response
 from polypost.models.contacts import (
     FEED_POSITION,
     MAX_EXTERNAL_IDS,
@@ -41,8 +35,14 @@ from polypost.models.contacts import (
     Tombstone,
     feed_position,
 )
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
+from polypost.web.auth import basic_credentials as credentials
+from polypost.web.http import Request, Response
+from polypost.wire import aspnet
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import Boolean, ByteArray, Int32, MaxLength, RequiredText
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON, read_json
 from polypost.wire.models import WireModel, invalid_fields

@@ -8,11 +8,11 @@ import re
 from http import HTTPStatus
 from typing import Annotated, ClassVar, Literal
 
-from polypost.auth import basic_credentials as credentials
 from polypost.errors import InvalidRequest, NotFound, RequestError
-from polypost.http import Request, Response
 from polypost.models.contacts import ExternalId
 from polypost.models.promotions import PromotionCode
+from polypost.web.auth import basic_credentials as credentials
+from polypost.web.http import Request, Response
 from polypost.wire.codec import Codec
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel, XmlAttribute

@@ -14,17 +14,16 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from polypost.adapters.mailer import MAX_TAG_BYTES
-from polypost.auth import basic_credentials as credentials
 from polypost.errors import (
     InvalidDate,
     InvalidRequest,
     RequestError,
     Unauthenticated,
 )
-from polypost.http import Request, Response
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
-from polypost.models.mail import AcceptedMail, Mail, Mailbox
+from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
+from polypost.web.auth import basic_credentials as credentials
+from polypost.web.http import Request, Response
 from polypost.wire.text import Line, MailAddress
 
 __all__ = [

@@ -5,14 +5,14 @@ Source: the document seethepro-vsp-interaction; where it is silent, what its ser
 
 from typing import Annotated, ClassVar
 
-from polypost import aspnet
-from polypost.aspnet import AspNetModel
-from polypost.auth import Credentials
-from polypost.dotnet import Guid, MaxLength, RequiredText
 from polypost.errors import RequestError, Unauthenticated
-from polypost.http import Request, Response
 from polypost.models.interactions import Interaction, NewInteraction
+from polypost.web.auth import Credentials
+from polypost.web.http import Request, Response
+from polypost.wire import aspnet
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import Guid, MaxLength, RequiredText
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON
 from polypost.wire.xml import XML

@@ -12,14 +12,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from polypost import aspnet
-from polypost.aspnet import AspNetModel
-from polypost.auth import Credentials
-from polypost.dotnet import MaxLength, RequiredText
 from polypost.errors import InvalidRequest, RequestError, Unauthenticated
-from polypost.http import Request, Response
 from polypost.models.log_entries import LogEntry
+from polypost.web.auth import Credentials
+from polypost.web.http import Request, Response
+from polypost.wire import aspnet
+from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
+from polypost.wire.dotnet import MaxLength, RequiredText
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel
 from polypost.wire.text import MailAddress

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from polypost.addresses import normalised
-from polypost.caseless import folded
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict
 from polypost.models.access import SpaceSettings
+from polypost.models.addresses import normalised
+from polypost.models.caseless import folded
+from polypost.models.date_time_offset import DateTimeOffset
 
 #: The external ids that one contact may carry.
 MAX_EXTERNAL_IDS = 20

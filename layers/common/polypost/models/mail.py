@@ -4,6 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+#: A source system and a campaign travel in SES's tags. A tag's value has at most 256 characters; base64url makes 254 of
+#: these bytes.
+MAX_TAG_BYTES = 190
+
 
 class _Frozen(BaseModel):
     # What a newer function queued must not lose a member on its way through an older one: it is unreadable to it.

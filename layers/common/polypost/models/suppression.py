@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from polypost.addresses import domain_of
+from polypost.models.addresses import domain_of
 from polypost.models.delivery import BounceType, EventKind, Fact
 
 

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ClaimHeld, ContactsTable, IdTaken
-from polypost.attempts import Attempt
-from polypost.contact_secrets import new_secret
-from polypost.date_time_offset import DateTimeOffset
 from polypost.errors import Conflict
 from polypost.models.access import SpaceSettings
+from polypost.models.attempts import Attempt
+from polypost.models.contact_secrets import new_secret
 from polypost.models.contacts import (
     Claim,
     ClaimKind,
@@ -17,6 +16,7 @@ from polypost.models.contacts import (
     Registration,
     claims_of,
 )
+from polypost.models.date_time_offset import DateTimeOffset
 
 # Of 31 bits; with a million contacts, one new id in two thousand is taken.
 _ID_TRIES = 20

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.interactions import Interactions
-from polypost.attempts import Attempt
+from polypost.models.attempts import Attempt
 from polypost.models.campaigns import Campaign
 from polypost.models.interactions import Interaction, NewInteraction
 

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from polypost import mime
 from polypost.adapters.logs_table import Claimed, Leased, LogsTable, Settled
 from polypost.adapters.mailer import Mailer, MailRefused
 from polypost.adapters.suppressions import Suppressions
-from polypost.addresses import normalised
 from polypost.errors import Retryable
+from polypost.mail import mime
+from polypost.models.addresses import normalised
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.mail import QueuedMail
 from polypost.models.suppression import Suppression

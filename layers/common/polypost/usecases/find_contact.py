@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactRow, ContactsTable
-from polypost.contact_secrets import contact_id_of
 from polypost.errors import NotFound
+from polypost.models.contact_secrets import contact_id_of
 from polypost.models.contacts import (
     Claim,
     Contact,

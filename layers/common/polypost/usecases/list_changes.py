@@ -1,8 +1,8 @@
 """List a space's contacts in the order of their last change, for a system that keeps a copy of them."""
 
 from polypost.adapters.contacts_table import LONGEST_ANNOUNCEMENT_SECONDS, ContactsTable
-from polypost.date_time_offset import DateTimeOffset
 from polypost.models.contacts import ChangePage
+from polypost.models.date_time_offset import DateTimeOffset
 
 #: The list ends this long before now. A change is announced within LONGEST_ANNOUNCEMENT_SECONDS of its time-stamp, by
 #: its writer's clock; the other half is for clocks that differ.

@@ -2,7 +2,7 @@
 
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.suppressions import Suppressions
-from polypost.attempts import Attempt
+from polypost.models.attempts import Attempt
 from polypost.models.log_entries import LogEntry
 
 

@@ -4,19 +4,18 @@ from urllib.parse import urljoin
 
 from pydantic import HttpUrl
 
-from polypost import mail_templates
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.mail_queue import MailQueue
-from polypost.adapters.mailer import MAX_TAG_BYTES
-from polypost.addresses import InvalidAddress, parse_address
-from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest, Permanent
+from polypost.mail import templates as mail_templates
 from polypost.models.access import SpaceSettings
+from polypost.models.addresses import InvalidAddress, parse_address
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, ExternalId
-from polypost.models.mail import AcceptedMail, Mail, Mailbox
+from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
 from polypost.models.promotions import PromotionCode, TemplateName
-from polypost.texts import in_one_line
+from polypost.models.texts import in_one_line
 from polypost.usecases.find_contact import contact_by_id, find_contact
 from polypost.usecases.send_mail import UnverifiedSender, send_mail
 

@@ -4,8 +4,8 @@ from polypost.adapters import ses_notifications
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Retryable
-from polypost.message_ids import accepted_at
 from polypost.models.delivery import DeliveryEvent, MessageRef
+from polypost.models.message_ids import accepted_at
 from polypost.models.suppression import reason_in
 
 

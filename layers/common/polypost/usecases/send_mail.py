@@ -2,11 +2,11 @@
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.mail_queue import MailQueue
-from polypost.addresses import domain_of
-from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest
-from polypost.message_ids import new_message_id
+from polypost.models.addresses import domain_of
+from polypost.models.attempts import Attempt
 from polypost.models.mail import AcceptedMail, Mail, QueuedMail
+from polypost.models.message_ids import new_message_id
 
 
 class UnverifiedSender(InvalidRequest):

@@ -1,8 +1,8 @@
 """The stores that contacts refer to."""
 
 from polypost.adapters.contacts_table import ContactsTable, IdTaken
-from polypost.attempts import Attempt
 from polypost.errors import Conflict, NotFound
+from polypost.models.attempts import Attempt
 from polypost.models.contacts import Store
 from polypost.usecases.create_contact import random_id
 

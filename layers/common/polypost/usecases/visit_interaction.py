@@ -5,8 +5,8 @@ from aws_lambda_powertools import Logger
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.interactions import Interactions
-from polypost.attempts import Attempt
 from polypost.errors import NotFound, Retryable
+from polypost.models.attempts import Attempt
 from polypost.models.campaigns import with_secret
 from polypost.models.contacts import external_id_claim
 from polypost.models.interactions import TOKEN, Visit, Visitor, external_id_of

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from polypost.errors import InvalidRequest, UnsupportedMediaType
-from polypost.http import Request, Response
+from polypost.web.http import Request, Response
 from polypost.wire.models import WireModel, invalid_fields
 
 Model = TypeVar("Model", bound=WireModel)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from polypost.errors import InvalidRequest
-from polypost.http import Request
+from polypost.web.http import Request
 from polypost.wire.codec import Format
 from polypost.wire.models import TWICE, Unusable, WireModel
 

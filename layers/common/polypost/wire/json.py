@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 from pydantic import BaseModel
 
 from polypost.errors import InvalidRequest
-from polypost.http import Request
+from polypost.web.http import Request
 from polypost.wire.codec import WritableFormat
 from polypost.wire.models import TWICE, WireModel
 

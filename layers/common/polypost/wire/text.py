@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from polypost.addresses import InvalidAddress, parse_address
-from polypost.texts import is_text
+from polypost.models.addresses import InvalidAddress, parse_address
+from polypost.models.texts import is_text
 
 
 def _line(value: str) -> str:

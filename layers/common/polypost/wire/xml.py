@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, TreeBuilder, tostring
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from polypost.errors import InvalidRequest, UnsupportedCharset
-from polypost.http import Request
+from polypost.web.http import Request
 from polypost.wire.codec import WritableFormat
 from polypost.wire.models import TWICE, Member, Unusable, WireModel, members
 

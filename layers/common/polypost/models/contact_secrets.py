@@ -8,7 +8,7 @@ consistent read by its id, with no index to lag behind.
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from polypost.attempts import Attempt
+from polypost.models.attempts import Attempt
 
 _NONCE_BYTES = 16
 _ID_BYTES = 4

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from polypost import runtime
-from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest, RequestError
-from polypost.http import Request, Response
+from polypost.models.attempts import Attempt
+from polypost.web.http import Request, Response
 
 _HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[!-~]{1,255}")

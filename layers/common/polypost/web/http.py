@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from polypost.attempts import Attempt
 from polypost.errors import InvalidRequest, UnsupportedCharset, UnsupportedMediaType
+from polypost.models.attempts import Attempt
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from polypost.adapters.access_table import AccessTable
 from polypost.errors import Forbidden, Unauthenticated, UnknownSpace
-from polypost.http import Request
 from polypost.models.access import SPACE_ID, Scope
+from polypost.web.http import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from aws_lambda_powertools import Logger
 
 from polypost import runtime
-from polypost.auth import Caller, Credentials, authenticate, space_of_host
 from polypost.errors import RequestError, Retryable
-from polypost.http import Request, Response
-from polypost.idempotency import answer_once
 from polypost.models.access import Scope
 from polypost.settings import setting
+from polypost.web.auth import Caller, Credentials, authenticate, space_of_host
+from polypost.web.http import Request, Response
+from polypost.web.idempotency import answer_once
 
 logger = Logger()
 

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from polypost.errors import PayloadTooLarge, Permanent
 from polypost.models.promotions import MailTemplate, PromotionCode, TemplateName
-from polypost.texts import in_one_line
+from polypost.models.texts import in_one_line
 
 #: A part's source, in bytes: mail readers show about this much of a mail.
 MAX_SOURCE_BYTES: Final = 100_000

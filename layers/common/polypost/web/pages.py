@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from polypost.errors import RequestError
-from polypost.http import Request, Response
+from polypost.web.http import Request, Response
 
 _INTERACTIONS = "/i"
 

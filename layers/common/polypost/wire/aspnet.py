@@ -19,7 +19,7 @@ from polypost.errors import (
     UnsupportedCharset,
     UnsupportedMediaType,
 )
-from polypost.http import Request, Response
+from polypost.web.http import Request, Response
 from polypost.wire.codec import Codec, Model
 from polypost.wire.models import TWICE, WireModel, members
 

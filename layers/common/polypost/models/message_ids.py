@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from polypost.attempts import Attempt
+from polypost.models.attempts import Attempt
 
 _DERIVED_BYTES = 8
 

@@ -1,0 +1,1 @@
+"""A mail's own matters: its MIME message, the templates that a space writes."""

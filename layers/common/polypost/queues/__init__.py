@@ -1,0 +1,1 @@
+"""What stands around a use case behind a queue."""

@@ -1,0 +1,1 @@
+"""HTTP around a use case: requests and responses, credentials, replay safety, pages."""
