@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from polypost.adapters.contacts_table import ContactsTable
-from polypost.dialects import contacts as dialect
+from polypost.dialects.contacts.files import EXPORTED, encode_cells
 from polypost_cli.file_progress import file_progress
 from polypost_cli.retries import retried
 
@@ -32,9 +32,9 @@ def export_contacts(
         has_more = True
         while has_more:
             page = retried(partial(contacts.snapshot, space, progress.position, _PAGE))
-            lines = ((contact.id, dialect.encode_cells(contact)) for contact in page.contacts)
+            lines = ((contact.id, encode_cells(contact)) for contact in page.contacts)
             progress.step(page.position, lines, without=page.gone)
             on_progress(progress.lines)
             has_more = page.has_more
-        progress.write(target, dialect.EXPORTED)
+        progress.write(target, EXPORTED)
         return progress.lines

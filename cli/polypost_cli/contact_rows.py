@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from polypost.dialects import contacts as dialect
+from polypost.dialects.contacts.files import EXPORTED, IMPORTED, decode_cells
 from polypost.errors import InvalidRequest, Permanent
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Profile, Registration
@@ -21,7 +21,7 @@ from polypost.models.contacts import Profile, Registration
 #: The column that says why an import refused a row.
 REASON: Final = "Reason"
 
-_KNOWN: Final = {name.lower(): name for name in (*dialect.IMPORTED, *dialect.EXPORTED, REASON)}
+_KNOWN: Final = {name.lower(): name for name in (*IMPORTED, *EXPORTED, REASON)}
 
 
 class UnreadableFile(Permanent):
@@ -43,7 +43,7 @@ class Columns:
         """The cells of a row that are members of a new contact and not blank, by their names."""
         # Spreadsheets may leave out blank cells at the end of a row.
         row = {name: cells[number] for number, name in self.known.items() if number < len(cells)}
-        return {name: cell for name, cell in row.items() if name in dialect.IMPORTED and cell.strip()}
+        return {name: cell for name, cell in row.items() if name in IMPORTED and cell.strip()}
 
     def secret(self, cells: list[str]) -> str:
         """The cell of a row that holds a contact's Secret, which an export writes, or ""."""
@@ -111,7 +111,7 @@ class ContactFile:
         if names is None:
             raise UnreadableFile(f"{self._path} is empty")
         known = {number: _KNOWN[low] for number, name in enumerate(names) if (low := name.strip().lower()) in _KNOWN}
-        if not set(known.values()) & set(dialect.IMPORTED):
+        if not set(known.values()) & set(IMPORTED):
             raise UnreadableFile(
                 f"{self._path} has no column of a contact; its first line has to name them, such as Email,FirstName"
             )
@@ -179,4 +179,4 @@ def _wanted(cells: list[str], columns: Columns, registration_source: str) -> tup
     if any(cell.strip() for cell in cells[len(columns.names) :]):
         raise InvalidRequest("", "The row has more cells than there are columns.")
     given = {"RegistrationSource": registration_source} if registration_source else {}
-    return dialect.decode_cells(given | columns.members(cells))
+    return decode_cells(given | columns.members(cells))

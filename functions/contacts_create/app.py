@@ -2,6 +2,7 @@
 
 from polypost import runtime
 from polypost.dialects import contacts
+from polypost.dialects.contacts.contact import decode_create, encode_created
 from polypost.models.access import Scope
 from polypost.usecases.create_contact import create_contact
 from polypost.web.auth import Caller
@@ -12,7 +13,7 @@ from polypost.web.http import Request, Response
 @endpoint(contacts, Scope.CONTACTS_WRITE)
 def handler(request: Request, caller: Caller) -> Response:
     """Create the contact that the request describes."""
-    registration, profile = contacts.decode_create(request)
+    registration, profile = decode_create(request)
     contact = create_contact(
         registration,
         profile,
@@ -22,4 +23,4 @@ def handler(request: Request, caller: Caller) -> Response:
         access=runtime.access(),
         contacts=runtime.contacts(),
     )
-    return contacts.encode_created(request, contact)
+    return encode_created(request, contact)

@@ -2,6 +2,7 @@
 
 from polypost import runtime
 from polypost.dialects import contacts
+from polypost.dialects.contacts.contact import decode_external_id, decode_id, encode_contact
 from polypost.models.access import Scope
 from polypost.usecases.update_contact import detach_external_id
 from polypost.web.auth import Caller
@@ -13,11 +14,11 @@ from polypost.web.http import Request, Response
 def handler(request: Request, caller: Caller) -> Response:
     """Take the id from the contact of the path."""
     contact = detach_external_id(
-        contacts.decode_id(request),
-        contacts.decode_external_id(request),
+        decode_id(request),
+        decode_external_id(request),
         caller.space,
         caller.keyid,
         access=runtime.access(),
         contacts=runtime.contacts(),
     )
-    return contacts.encode_contact(request, contact)
+    return encode_contact(request, contact)

@@ -2,6 +2,8 @@
 
 from polypost import runtime
 from polypost.dialects import contacts
+from polypost.dialects.contacts.contact import decode_id
+from polypost.dialects.contacts.history import encode_export
 from polypost.models.access import Scope
 from polypost.usecases.read_history import export_contact
 from polypost.web.auth import Caller
@@ -12,7 +14,7 @@ from polypost.web.http import Request, Response
 @endpoint(contacts, Scope.CONTACTS_READ)
 def handler(request: Request, caller: Caller) -> Response:
     """Answer with the contact of the path, its permissions and its whole timeline."""
-    contact_id = contacts.decode_id(request)
+    contact_id = decode_id(request)
     export = export_contact(
         contact_id,
         caller.space,
@@ -20,4 +22,4 @@ def handler(request: Request, caller: Caller) -> Response:
         history=runtime.history(),
         log_entries=runtime.log_entries(),
     )
-    return contacts.encode_export(request, *export)
+    return encode_export(request, *export)

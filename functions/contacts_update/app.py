@@ -2,6 +2,7 @@
 
 from polypost import runtime
 from polypost.dialects import contacts
+from polypost.dialects.contacts.contact import decode_id, decode_update, encode_contact
 from polypost.models.access import Scope
 from polypost.usecases.update_contact import update_contact
 from polypost.web.auth import Caller
@@ -12,8 +13,8 @@ from polypost.web.http import Request, Response
 @endpoint(contacts, Scope.CONTACTS_WRITE)
 def handler(request: Request, caller: Caller) -> Response:
     """Give the contact of the path another profile."""
-    contact_id = contacts.decode_id(request)
-    version, change = contacts.decode_update(request)
+    contact_id = decode_id(request)
+    version, change = decode_update(request)
     contact = update_contact(
         contact_id,
         version,
@@ -23,4 +24,4 @@ def handler(request: Request, caller: Caller) -> Response:
         access=runtime.access(),
         contacts=runtime.contacts(),
     )
-    return contacts.encode_contact(request, contact)
+    return encode_contact(request, contact)

@@ -2,6 +2,7 @@
 
 from polypost import runtime
 from polypost.dialects import contacts
+from polypost.dialects.contacts.stores import encode_stores
 from polypost.models.access import Scope
 from polypost.usecases.stores import list_stores
 from polypost.web.auth import Caller
@@ -12,4 +13,4 @@ from polypost.web.http import Request, Response
 @endpoint(contacts, Scope.CONTACTS_READ)
 def handler(request: Request, caller: Caller) -> Response:
     """Answer with all stores of the space."""
-    return contacts.encode_stores(request, list_stores(caller.space, contacts=runtime.contacts()))
+    return encode_stores(request, list_stores(caller.space, contacts=runtime.contacts()))

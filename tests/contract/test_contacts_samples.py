@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from polypost.dialects import contacts
+from polypost.dialects.contacts.contact import decode_create, encode_created
 from polypost.models.contacts import Contact, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.web.http import Request
@@ -57,7 +57,7 @@ def as_form(text: str) -> str:
 )
 def test_create_request(media_type: str, body: str) -> None:
     request = Request("POST", "/api/v1/Contacts", headers={"content-type": media_type}, body=body.encode())
-    registration, profile = contacts.decode_create(request)
+    registration, profile = decode_create(request)
     assert registration == Registration(source="sample string 1", date_time=MOMENT, ip="127.0.0.1", store_id=1)
     assert str(registration.date_time) == str(MOMENT)
     assert profile == Profile(
@@ -98,7 +98,7 @@ def test_create_response(accept: str) -> None:
         version=b64decode("QEA="),
     )
     request = Request("POST", "/api/v1/Contacts", headers={"host": "acme.example.com", "accept": accept})
-    response = contacts.encode_created(request, contact)
+    response = encode_created(request, contact)
     assert json_tokens(response.body) == json_tokens(sample("create-response-201.json"))
     assert response.status == HTTPStatus.CREATED
     assert response.headers["Location"] == "https://acme.example.com/api/v1/Contacts/1"

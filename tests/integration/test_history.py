@@ -249,7 +249,7 @@ def test_an_export_has_the_whole_mails_that_others_sent(api: Api) -> None:
 
 def test_an_export_that_no_response_can_hold(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     contact_id = create(api, Email=ANN)
-    monkeypatch.setattr("polypost.dialects.contacts.MAX_RESPONSE_BYTES", 100)
+    monkeypatch.setattr("polypost.dialects.contacts.history.MAX_RESPONSE_BYTES", 100)
     answer = api.http("GET", f"/api/v1/Contacts/{contact_id}/export")
     assert answer.status == 413
     assert "polypost contacts show" in answer.body["Message"]
@@ -439,7 +439,7 @@ def test_a_timeline_that_is_too_long_ends_earlier(api: Api, monkeypatch: pytest.
     contact_id = create(api, Email=ANN)
     start = datetime(2026, 3, 1, tzinfo=UTC)
     put_events(api, [start + timedelta(seconds=second) for second in range(8)])
-    monkeypatch.setattr("polypost.dialects.contacts.MAX_RESPONSE_BYTES", 500)
+    monkeypatch.setattr("polypost.dialects.contacts.history.MAX_RESPONSE_BYTES", 500)
     found, query = [], "limit=8"
     while query:
         answer = timeline(api, contact_id, query)

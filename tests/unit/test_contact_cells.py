@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.dialects.contacts import EXPORTED, IMPORTED, decode_cells, encode_cells
+from polypost.dialects.contacts.files import EXPORTED, IMPORTED, decode_cells, encode_cells
 from polypost.errors import InvalidRequest
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset

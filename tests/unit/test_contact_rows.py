@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.dialects.contacts import IMPORTED
+from polypost.dialects.contacts.files import IMPORTED
 from polypost_cli.contact_rows import ContactFile, Row, UnreadableFile, wanted_rows
 from polypost_cli.file_progress import file_progress
 

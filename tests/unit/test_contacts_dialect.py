@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypost.dialects import contacts
-from polypost.dialects.contacts import ChangesQuery, decode_cursor, decode_query, encode_cursor
+from polypost.dialects.contacts.lists import ChangesQuery, decode_cursor, decode_query, encode_changes, encode_cursor
 from polypost.errors import InvalidRequest
 from polypost.models.contacts import (
     FEED_POSITION,
@@ -185,7 +185,7 @@ def result_of(response: Response) -> bytes:
 @pytest.mark.parametrize("fill", ["a", '"', "\\", "\x01", "€"])
 def test_a_part_fits_into_a_response_whatever_is_in_it(fill: str) -> None:
     every = tuple(a_contact(number, fill) for number in range(1000))
-    response = contacts.encode_changes(request(), QUERY, ChangePage(every, feed_position(MOMENT), has_more=False))
+    response = encode_changes(request(), QUERY, ChangePage(every, feed_position(MOMENT), has_more=False))
     listed = json.loads(response.body)
     assert 50 <= len(listed) < 1000
     assert len(result_of(response)) < LONGEST_RESULT
@@ -195,7 +195,7 @@ def test_a_part_fits_into_a_response_whatever_is_in_it(fill: str) -> None:
 def test_a_part_that_ends_early_ends_before_a_deletion_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contacts, "MAX_RESPONSE_BYTES", 100)
     changes = tuple(Tombstone(number, DateTimeOffset(MOMENT.ticks + number)) for number in range(4))
-    response = contacts.encode_changes(request(), QUERY, ChangePage(changes, feed_position(MOMENT), has_more=False))
+    response = encode_changes(request(), QUERY, ChangePage(changes, feed_position(MOMENT), has_more=False))
     assert [each["Id"] for each in json.loads(response.body)] == [0]
     assert position_after(response) == (feed_position(changes[1].deleted), "next")
 
@@ -209,7 +209,7 @@ def test_a_part_that_ends_early_ends_before_a_deletion_too(monkeypatch: pytest.M
     ],
 )
 def test_there_is_always_somewhere_to_go_on(page: ChangePage, rel: str) -> None:
-    response = contacts.encode_changes(request(), QUERY, page)
+    response = encode_changes(request(), QUERY, page)
     assert position_after(response) == (page.position, rel)
     link = urlsplit(response.headers["Link"][1:].partition(">")[0])
     assert (link.scheme, link.netloc, link.path) == ("https", "acme.example.com", "/api/v1/Contacts")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from polypost.dialects.contacts import EXPORTED, encode_cells, encode_members, export_document
+from polypost.dialects.contacts.files import EXPORTED, encode_cells, encode_members
+from polypost.dialects.contacts.history import export_document
 from polypost.errors import NotFound, Retryable
 from polypost.models.contacts import PermissionChange
 from polypost.usecases.find_contact import contact_by_id
