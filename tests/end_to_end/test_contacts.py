@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from polypost.adapters import keys
-from polypost.adapters.contacts_table import GIVEN_UP_SECONDS
+from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
 from polypost.adapters.dynamodb import to_item
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost_cli.local import demo

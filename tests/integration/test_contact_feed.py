@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from polypost.adapters import contacts_table
+from polypost.adapters import contact_feed
 from polypost.errors import Conflict, Retryable
 from polypost.models.contacts import Contact, Profile, Tombstone, feed_position
 from polypost.models.date_time_offset import DateTimeOffset
@@ -112,7 +112,7 @@ def test_a_reader_does_not_pass_a_write_that_takes_long(contacts: ContactsOfASpa
 def test_a_write_that_a_reader_gave_up_comes_later(contacts: ContactsOfASpace) -> None:
     with stalled(contacts) as release:
         after = contacts.create()
-        page = contacts.changes(seconds_from_now=contacts_table.GIVEN_UP_SECONDS + 1)
+        page = contacts.changes(seconds_from_now=contact_feed.GIVEN_UP_SECONDS + 1)
         assert page.changes == (after,)
         release()
         (late,) = contacts.changes(page.position).changes
@@ -132,8 +132,8 @@ def test_an_announcement_that_was_left_behind_holds_nobody_up_for_long(contacts:
 def test_an_announcement_that_took_long_is_made_anew(
     contacts: ContactsOfASpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contacts_table, "LONGEST_ANNOUNCEMENT_SECONDS", -1.0)
-    monkeypatch.setattr(contacts_table, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(contact_feed, "LONGEST_ANNOUNCEMENT_SECONDS", -1.0)
+    monkeypatch.setattr(contact_feed, "_PATIENCE_SECONDS", 0.2)
     with pytest.raises(Retryable, match="too slow"):
         contacts.create()
     assert contacts.check() == []

@@ -84,7 +84,7 @@ def refused_of(outcome: ImportOutcome) -> list[tuple[str, str]]:
 
 
 def test_rows_become_contacts_or_say_why_not(contacts: ContactsOfASpace, source: Path) -> None:
-    contacts.table.create_store(SPACE, Store(1), "store")
+    contacts.table.stores.create(SPACE, Store(1), "store")
     ids = '"[{""System"": ""shop"", ""Id"": ""1""}]"'
     content = (
         HEADER + f"web,a@example.com,12 34,Ann,Lee,1,{ids}\n"
@@ -320,7 +320,7 @@ WHOLE = Profile(
 
 
 def create_some(contacts: ContactsOfASpace, number: int = 7) -> list[Contact]:
-    contacts.table.create_store(SPACE, Store(1), "store")
+    contacts.table.stores.create(SPACE, Store(1), "store")
     created = [contacts.create(email=f"{each}@example.com") for each in range(number - 2)]
     created.append(contacts.create(registration=Registration("fair", MOMENT, "192.0.2.1", 9), **members(WHOLE)))
     return [*created, contacts.create()]
@@ -341,7 +341,7 @@ def test_what_is_exported_can_be_imported_into_another_space(contacts: ContactsO
     rows = run_export(contacts, source)
     assert [int(row["Id"]) for row in rows] == sorted(contact.id for contact in created)
     contacts.access.create_space(Space(id="other", created_at=MOMENT.to_utc()))
-    contacts.table.create_store("other", Store(1), "store")
+    contacts.table.stores.create("other", Store(1), "store")
     outcome = run_import(contacts, source, space="other")
     assert (outcome.imported, outcome.refused, outcome.unknown_columns) == (7, 0, ())
     assert known(contacts, "other") == known(contacts, SPACE)

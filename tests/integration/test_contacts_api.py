@@ -69,7 +69,7 @@ EXTERNAL_IDS = [{"System": "shop", "Id": "4711"}, {"System": "till", "Id": "a/b 
 
 @pytest.fixture(autouse=True)
 def store(api: Api) -> None:
-    runtime.contacts().create_store(api.space, Store(1, "Main Street"), creation="test")
+    runtime.contacts().stores.create(api.space, Store(1, "Main Street"), creation="test")
 
 
 def post(api: Api, **members: Any) -> Answer:
@@ -170,7 +170,7 @@ def test_every_member_is_kept_as_it_was_given(api: Api) -> None:
 def test_a_form_says_the_same_as_json(api: Api) -> None:
     contact = create(api, **EVERYTHING, ExternalIds=EXTERNAL_IDS)
     other_space = another_space(api)
-    runtime.contacts().create_store(other_space.space, Store(1), creation="test")
+    runtime.contacts().stores.create(other_space.space, Store(1), creation="test")
     fields = EVERYTHING | {
         f"ExternalIds[{index}].{name}": value for index, each in enumerate(EXTERNAL_IDS) for name, value in each.items()
     }
@@ -829,7 +829,7 @@ def test_external_ids_that_are_none(api: Api) -> None:
 def suppressed_limits(api: Api, email: str) -> dict[str, Any]:
     """The limits that keep mail from an address once its contact is gone."""
     key = keys.suppression(api.space, keys.address_hash(runtime.access().address_key(), email))
-    item = runtime.contacts()._get(key) or {}
+    item = runtime.contacts()._table.get(key) or {}
     return {name: value for name, value in item.items() if name.startswith("limit")}
 
 

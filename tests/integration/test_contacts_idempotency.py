@@ -90,8 +90,8 @@ def test_a_contact_is_created_once_wherever_its_creation_stops(api: Api) -> None
 
 
 def contacts_with(name: str) -> list[Any]:
-    table = runtime.contacts()
-    items = table._client.scan(TableName=table._table)["Items"]
+    table = runtime.contacts()._table
+    items = table.client.scan(TableName=table.name)["Items"]
     return [item for item in items if item.get("email", {}).get("S") == f"{name}@example.com"]
 
 

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from polypost import runtime
-from polypost.adapters.contacts_table import TOMBSTONE_LIFE
+from polypost.adapters.contact_feed import TOMBSTONE_LIFE
 from polypost.adapters.dynamodb import from_item
-from polypost.dialects import contacts
+from polypost.dialects.contacts import lists
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 
@@ -104,7 +104,7 @@ def test_a_part_that_would_be_too_large_ends_early_and_nothing_is_lost(
     created = [create(api, LatestPermissionSource="x" * 1000) for _ in range(7)]
     api.http("DELETE", f"{CONTACTS}/{created.pop(4)['Id']}")
     later()
-    monkeypatch.setattr(contacts, "MAX_RESPONSE_BYTES", 4000)
+    monkeypatch.setattr(lists, "MAX_RESPONSE_BYTES", 4000)
     first = find(api)
     assert (len(first.body), link(first)[1]) == (1, "next")
     changes, _ = follow(api)
@@ -164,8 +164,8 @@ def test_a_deletion_is_told_for_thirty_days(api: Api) -> None:
 
 
 def feed_items(api: Api) -> list[dict[str, Any]]:
-    table = runtime.contacts()
-    found = table._client.scan(TableName=table._table)["Items"]
+    table = runtime.contacts()._table
+    found = table.client.scan(TableName=table.name)["Items"]
     return [item for item in map(from_item, found) if item["PK"] == f"CHANGES#{api.space}"]
 
 

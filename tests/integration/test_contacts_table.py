@@ -74,7 +74,7 @@ def test_no_guard_blocks_an_address_wherever_a_creation_stops(dynamodb_engine: D
     for number, stop in enumerate(every_stop(dynamodb_engine.client)):
         contacts = ContactsOfASpace(dynamodb_engine)
         store = contacts.table
-        store.create_store(SPACE, Store(1), "store")
+        store.stores.create(SPACE, Store(1), "store")
         own = replace(
             ANN,
             email=f"ann{number}@example.com",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypost.dialects import contacts
+from polypost.dialects.contacts import lists
 from polypost.dialects.contacts.lists import ChangesQuery, decode_cursor, decode_query, encode_changes, encode_cursor
 from polypost.errors import InvalidRequest
 from polypost.models.contacts import (
@@ -193,7 +193,7 @@ def test_a_part_fits_into_a_response_whatever_is_in_it(fill: str) -> None:
 
 
 def test_a_part_that_ends_early_ends_before_a_deletion_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contacts, "MAX_RESPONSE_BYTES", 100)
+    monkeypatch.setattr(lists, "MAX_RESPONSE_BYTES", 100)
     changes = tuple(Tombstone(number, DateTimeOffset(MOMENT.ticks + number)) for number in range(4))
     response = encode_changes(request(), QUERY, ChangePage(changes, feed_position(MOMENT), has_more=False))
     assert [each["Id"] for each in json.loads(response.body)] == [0]

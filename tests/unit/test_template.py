@@ -7,7 +7,7 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
-from polypost.adapters.contacts_table import GIVEN_UP_SECONDS
+from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
 from polypost.dialects import Routed, all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS

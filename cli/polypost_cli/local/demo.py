@@ -85,7 +85,7 @@ def seed(outputs: Mapping[str, str]) -> None:
     for domain in SENDER_DOMAINS:
         access.put_sender_domain(SPACE, domain, verified=True)
     contacts = ContactsTable(dynamodb, outputs["ContactsTable"], access.address_key)
-    contacts.create_store(SPACE, Store(STORE_ID, "Main Street"), creation=SPACE)
+    contacts.stores.create(SPACE, Store(STORE_ID, "Main Street"), creation=SPACE)
     profile = Profile(
         email="patricia@example.com",
         first_name="Patricia",

@@ -1,33 +1,27 @@
-"""The Contacts table: contacts, the guards of their uniqueness, the feed of their changes, stores, suppressions."""
+"""Contacts with the guards of their uniqueness, in the Contacts table."""
 
-import secrets
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from polypost.adapters import keys
 from polypost.adapters.clients import (
-    ConditionFailed,
-    TransactionConflict,
     TransactionRefused,
     translated_errors,
 )
-from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item, transact
-from polypost.errors import Permanent, Retryable
+from polypost.adapters.contact_feed import END_OF_THE_FEED, Change, ContactFeed
+from polypost.adapters.contact_items import UNTIL, ContactRow, contact_item, contact_row, limits_of, moment_of
+from polypost.adapters.dynamodb import Table, batch_get, from_item, only_if, query_all, to_item, transact
+from polypost.adapters.stores import Stores
+from polypost.errors import Permanent
 from polypost.models.contacts import (
     ChangePage,
     Claim,
     ClaimKind,
     Contact,
-    ExternalId,
     PermissionChange,
     Profile,
-    Registration,
     SnapshotPage,
-    Store,
     Tombstone,
     email_claim,
     feed_position,
@@ -40,37 +34,12 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-_UNTIL = "limitMailsTemporarilyUntil"
-
-_TICKS_PER_SECOND = 10_000_000
-
-#: A change whose announcement took longer than this to reach the feed is announced anew, with a later time-stamp. The
-#: feed ends further before now than this (`usecases.list_changes`), so that nothing ever appears behind a reader; what
-#: is between the two is room for clocks that differ.
-LONGEST_ANNOUNCEMENT_SECONDS = 5.0
-
-#: A change that was announced this long ago was given up by its function, which has ended since: its Timeout in
-#: template.yaml is shorter. A reader then closes it, so that it cannot come true behind the reader's back.
-GIVEN_UP_SECONDS = 60
-
-#: How long the feed tells of a deleted contact.
-TOMBSTONE_LIFE = timedelta(days=30)
-
-# Where nobody reads the feed, DynamoDB's TTL takes away what was announced and given up.
-_ANNOUNCEMENT_LIFE = timedelta(days=1)
-
 # A contact remembers no more, so that its item stays small.
 _MOST_FORMER_ADDRESSES = 20
 
-# How long a change is announced anew, within the time that a client would wait.
-_PATIENCE_SECONDS = 10.0
-
-# Behind all that a clock can say.
-_END_OF_THE_FEED = DateTimeOffset.parse("9999-12-31")
-
 
 class IdTaken(Permanent):
-    """Another contact, or another store, has the id."""
+    """Another contact has the id."""
 
 
 class ClaimHeld(Permanent):
@@ -87,30 +56,6 @@ class Changed(Permanent):
     def __init__(self, latest: "ContactRow | None") -> None:
         super().__init__("The contact has changed")
         self.latest = latest
-
-
-@dataclass(frozen=True, slots=True)
-class ContactRow:
-    """A contact as it is stored.
-
-    `guards` are those that it owns, `place` is where its last change stands in the feed and `first_place` where its
-    creation stood, and `creation` tells what made it. `former_addresses` are HMACs of the addresses that it had before.
-    """
-
-    contact: Contact
-    guards: tuple[str, ...]
-    place: str
-    creation: str
-    first_place: str
-    former_addresses: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A change that was announced to the feed, and that is not made yet."""
-
-    place: str
-    moment: DateTimeOffset
 
 
 def _never(standing: Mapping[str, Any]) -> Exception:
@@ -138,33 +83,34 @@ class ContactsTable:
     A contact and its guards are written in one transaction, so that none stands without the other. A contact lists the
     guards that it owns, and only those move or go with it: a rule that changed strands none.
 
-    The feed learns of each change twice. Its place is announced by a write of its own, and the transaction turns the
-    announcement into an entry. So a reader sees what is on its way, however long that takes, and does not pass it by.
+    By the same transaction each change enters the feed.
 
     Parameters: address_key, gives the stack's key for HMACs.
     """
 
     def __init__(self, client: "DynamoDBClient", table_name: str, address_key: Callable[[], bytes]) -> None:
-        self._client = client
-        self._table = table_name
+        self._table = Table(client, table_name)
+        self._feed = ContactFeed(self._table)
+        #: The stores that contacts refer to.
+        self.stores = Stores(self._table)
         self._address_key = address_key
 
     # --- contacts -----------------------------------------------------------------------------------------------------
 
     def contact(self, space: str, contact_id: int) -> ContactRow | None:
         """A contact by its id, as it is now."""
-        item = self._get(keys.contact(space, contact_id))
-        return None if item is None else _contact_row(item)
+        item = self._table.get(keys.contact(space, contact_id))
+        return None if item is None else contact_row(item)
 
     def contacts(self, space: str, ids: Collection[int]) -> list[ContactRow]:
         """Those contacts that there are of some ids, as they are now, in no order."""
-        items = batch_get(self._client, self._table, (keys.contact(space, contact_id) for contact_id in ids))
-        return list(map(_contact_row, items))
+        items = batch_get(self._table.client, self._table.name, (keys.contact(space, contact_id) for contact_id in ids))
+        return list(map(contact_row, items))
 
     def holder(self, space: str, claim: Claim) -> ContactRow | None:
         """The contact that has a claim, as it is now."""
         key = keys.guard(space, self._address_key(), claim)
-        guard = self._get(key)
+        guard = self._table.get(key)
         row = None if guard is None else self.contact(space, int(guard["contactId"]))
         # Between the two reads the claim may have gone to another contact.
         return row if row is not None and key["PK"] in row.guards else None
@@ -173,7 +119,7 @@ class ContactsTable:
         """HMACs of a contact's addresses; a former one that another contact has now is that one's."""
         email = email_claim(row.contact.profile.email or "")
         former = {keys.email_guard(space, each)["PK"]: each for each in row.former_addresses}
-        guards = batch_get(self._client, self._table, map(keys.guard_of, former))
+        guards = batch_get(self._table.client, self._table.name, map(keys.guard_of, former))
         taken = {guard["PK"] for guard in guards if int(guard["contactId"]) != row.contact.id}
         own = [address_hash for guard, address_hash in former.items() if guard not in taken]
         present = [] if email is None else [self._address_hash(email)]
@@ -207,12 +153,12 @@ class ContactsTable:
         guards = self._guards(space, claims)
 
         def refusal(standing: Mapping[str, Any]) -> Exception:
-            row = _contact_row(standing)
+            row = contact_row(standing)
             return _CreatedEarlier(row) if row.creation == creation else IdTaken(f"The id {contact.id} is taken")
 
-        def writes(change: _Change) -> tuple[ContactRow, list[_Write]]:
+        def writes(change: Change) -> tuple[ContactRow, list[_Write]]:
             row = ContactRow(_stamped(contact, change), tuple(guards), change.place, creation, change.place)
-            members = [_Write(self._put(_contact_item(space, row), "attribute_not_exists(PK)"), refusal)]
+            members = [_Write(self._table.put(contact_item(space, row), "attribute_not_exists(PK)"), refusal)]
             members += [self._put_guard(row.contact, guard, claim) for guard, claim in guards.items()]
             if contact.profile.permission != Profile().permission:
                 members.append(self._put_permission_change(space, row.contact, changed_by))
@@ -232,7 +178,7 @@ class ContactsTable:
         """
         guards = self._guards(space, claims)
 
-        def writes(change: _Change) -> tuple[ContactRow, list[_Write]]:
+        def writes(change: Change) -> tuple[ContactRow, list[_Write]]:
             contact = _stamped(replace(old.contact, profile=profile), change)
             row = ContactRow(
                 contact,
@@ -242,17 +188,17 @@ class ContactsTable:
                 old.first_place,
                 self._former_addresses(old, profile),
             )
-            put = self._put(_contact_item(space, row), "version = :version", {":version": old.contact.version})
+            put = self._table.put(contact_item(space, row), "version = :version", {":version": old.contact.version})
             members = [_Write(put, _changed)]
             for guard, claim in guards.items():
                 # A guard that stays is written anew only where it tells something else.
-                stays = guard in old.guards and _limits(profile) == _limits(old.contact.profile)
+                stays = guard in old.guards and limits_of(profile) == limits_of(old.contact.profile)
                 if not stays and (guard not in old.guards or claim.kind is ClaimKind.EMAIL):
                     members.append(self._put_guard(contact, guard, claim))
             members += [self._delete_guard(guard, contact.id) for guard in old.guards if guard not in guards]
             if profile.permission != old.contact.profile.permission:
                 members.append(self._put_permission_change(space, contact, changed_by))
-            return row, [*members, self._delete_place(space, old.place)]
+            return row, [*members, _Write(self._feed.removal(space, old.place))]
 
         return self._commit(space, old.contact.id, old.contact.last_modified, writes)
 
@@ -268,12 +214,12 @@ class ContactsTable:
         """
         contact = old.contact
 
-        def writes(change: _Change) -> tuple[None, list[_Write]]:
-            condition = self._if("version = :version", {":version": contact.version})
-            members = [_Write({"Delete": self._key(keys.contact(space, contact.id)) | condition}, _changed)]
+        def writes(change: Change) -> tuple[None, list[_Write]]:
+            condition = only_if("version = :version", {":version": contact.version})
+            members = [_Write({"Delete": self._table.key(keys.contact(space, contact.id)) | condition}, _changed)]
             members += [self._delete_guard(guard, contact.id) for guard in old.guards]
             members += self._leave_standing(space, contact.profile, address_hashes, change.moment)
-            return None, [*members, self._delete_place(space, old.place)]
+            return None, [*members, _Write(self._feed.removal(space, old.place))]
 
         self._commit(space, contact.id, contact.last_modified, writes, deleted=True)
 
@@ -283,7 +229,7 @@ class ContactsTable:
             PermissionChange(
                 changed_at=DateTimeOffset.parse(item["changedAt"]),
                 limit_mails_permanently=item["limitMailsPermanently"],
-                limit_mails_temporarily_until=_moment(item, "limitMailsTemporarilyUntil"),
+                limit_mails_temporarily_until=moment_of(item, "limitMailsTemporarilyUntil"),
                 source=item.get("source"),
                 changed_by=item["changedBy"],
             )
@@ -294,7 +240,7 @@ class ContactsTable:
         """Delete what a contact allowed, of which there may be more than one transaction takes."""
         for item in self._permission_items(space, contact_id):
             with translated_errors("dynamodb.DeleteItem"):
-                self._client.delete_item(**self._key(item))
+                self._table.client.delete_item(**self._table.key(item))
 
     # --- the feed of changes ------------------------------------------------------------------------------------------
 
@@ -314,17 +260,7 @@ class ContactsTable:
 
         Raises: Retryable.
         """
-        entries: list[dict[str, Any]] = []
-        has_more = True
-        while has_more and len(entries) < limit:
-            items, has_more = self._feed(space, position, end, limit - len(entries))
-            for item in items:
-                if "announced" in item and not self._close(item, now):
-                    has_more = False
-                    break
-                position = item["SK"]
-                if "announced" not in item:
-                    entries.append(item)
+        entries, position, has_more = self._feed.settled(space, position, limit, end=end, now=now)
         return ChangePage(tuple(self._changes_of(space, entries)), position, has_more)
 
     def snapshot(self, space: str, position: str, limit: int) -> SnapshotPage:
@@ -340,40 +276,11 @@ class ContactsTable:
 
         Raises: Retryable.
         """
-        items, has_more = self._feed(space, position, _END_OF_THE_FEED, limit)
+        items, has_more = self._feed.entries(space, position, END_OF_THE_FEED, limit)
         ids = {int(item["contactId"]) for item in items}
         found = tuple(row.contact for row in self.contacts(space, ids))
         gone = ids - {contact.id for contact in found}
         return SnapshotPage(found, frozenset(gone), items[-1]["SK"] if items else position, has_more)
-
-    def _feed(self, space: str, position: str, end: DateTimeOffset, limit: int) -> tuple[list[dict[str, Any]], bool]:
-        # "!" sorts before "#": all that stands after the entry at a position, and all that is of a moment.
-        first, last = f"{position}!", feed_position(end)
-        if first > last:
-            # DynamoDB refuses a range that ends before it begins.
-            return [], False
-        with translated_errors("dynamodb.Query"):
-            answer = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="PK = :pk AND SK BETWEEN :first AND :last",
-                ExpressionAttributeValues=to_item(
-                    {":pk": keys.change(space, "")["PK"], ":first": first, ":last": last}
-                ),
-                ConsistentRead=True,
-                Limit=limit,
-            )
-        return [from_item(item) for item in answer["Items"]], "LastEvaluatedKey" in answer
-
-    def _close(self, announcement: Mapping[str, Any], now: DateTimeOffset) -> bool:
-        """Close an announcement that was given up, so that its change can never be made; whether it is closed."""
-        if now.ticks - int(announcement["announced"]) < GIVEN_UP_SECONDS * _TICKS_PER_SECOND:
-            return False
-        try:
-            self._withdraw(announcement)
-        except (ConditionFailed, TransactionConflict):
-            # It comes true at this very moment.
-            return False
-        return True
 
     def _changes_of(self, space: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[Contact | Tombstone]:
         entries = list(entries)
@@ -386,43 +293,6 @@ class ContactsTable:
                 yield rows[entry["SK"]].contact
             # Any other contact has changed again since, and comes later in the feed.
 
-    # --- stores -------------------------------------------------------------------------------------------------------
-
-    def store(self, space: str, store_id: int) -> Store | None:
-        """A store by its id, as it is now."""
-        item = self._get(keys.store(space, store_id))
-        return None if item is None else _store(item)
-
-    def stores(self, space: str) -> list[Store]:
-        """A space's stores, in the order of their ids."""
-        items = query_all(
-            self._client,
-            self._table,
-            KeyConditionExpression="PK = :pk",
-            ExpressionAttributeValues=to_item({":pk": keys.store(space, 0)["PK"]}),
-            ConsistentRead=True,
-        )
-        return [_store(item) for item in items]
-
-    def create_store(self, space: str, store: Store, creation: str) -> None:
-        """Store a new store; an earlier try of the same creation is as good.
-
-        Raises: IdTaken; Retryable.
-        """
-        item = keys.store(space, store.id) | {"storeId": store.id, "name": store.name, "creation": creation}
-        try:
-            with translated_errors("dynamodb.PutItem"):
-                self._client.put_item(**self._put(item, "attribute_not_exists(PK)")["Put"])
-        except ConditionFailed as refusal:
-            if from_item(refusal.item)["creation"] != creation:
-                raise IdTaken(f"The id {store.id} is taken") from refusal
-
-    def delete_store(self, space: str, store_id: int) -> bool:
-        """Delete a store; whether there was one. Contacts that refer to it keep its id."""
-        with translated_errors("dynamodb.DeleteItem"):
-            answer = self._client.delete_item(**self._key(keys.store(space, store_id)), ReturnValues="ALL_OLD")
-        return "Attributes" in answer
-
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def _commit(
@@ -430,7 +300,7 @@ class ContactsTable:
         space: str,
         contact_id: int,
         after: DateTimeOffset | None,
-        writes: Callable[[_Change], tuple[_Result, list[_Write]]],
+        writes: Callable[[Change], tuple[_Result, list[_Write]]],
         *,
         deleted: bool = False,
     ) -> _Result:
@@ -441,12 +311,12 @@ class ContactsTable:
 
         Raises: what the members say of their refusal; Retryable.
         """
-        change = self._announce(space, contact_id, after)
+        change = self._feed.announce(space, contact_id, after)
         while True:
             result, members = writes(change)
-            entry = self._entry(space, contact_id, change, deleted=deleted)
+            entry = self._feed.entry(space, change, deleted=deleted)
             try:
-                transact(self._client, [entry, *(member.request for member in members)])
+                transact(self._table.client, [entry, *(member.request for member in members)])
             except TransactionRefused as refusal:
                 of_the_entry, *of_the_members = refusal.reasons
                 if of_the_entry.failed and of_the_entry.item:
@@ -454,59 +324,12 @@ class ContactsTable:
                     return result
                 for member, reason in zip(members, of_the_members, strict=True):
                     if reason.failed:
-                        self._try_to_withdraw(keys.change(space, change.place))
+                        self._feed.try_to_withdraw(keys.change(space, change.place))
                         raise member.refusal(from_item(reason.item)) from refusal
                 # A reader closed the announcement: it took this change for given up.
-                change = self._announce(space, contact_id, after)
+                change = self._feed.announce(space, contact_id, after)
             else:
                 return result
-
-    def _announce(self, space: str, contact_id: int, after: DateTimeOffset | None) -> _Change:
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            started = time.monotonic()
-            moment = DateTimeOffset.now()
-            if after is not None and moment.ticks <= after.ticks:
-                # Another function's clock is ahead of this one's.
-                moment = replace(moment, ticks=after.ticks + 1)
-            place = keys.change_place(moment, contact_id, secrets.token_hex(4))
-            announcement = keys.change(space, place) | {
-                "contactId": contact_id,
-                "announced": moment.ticks,
-                "expiresAt": int((moment.to_utc() + _ANNOUNCEMENT_LIFE).timestamp()),
-            }
-            with translated_errors("dynamodb.PutItem"):
-                self._client.put_item(TableName=self._table, Item=to_item(announcement))
-            if time.monotonic() - started < LONGEST_ANNOUNCEMENT_SECONDS:
-                return _Change(place, moment)
-            self._try_to_withdraw(announcement)
-            if time.monotonic() > give_up_at:
-                raise Retryable("dynamodb.PutItem: too slow to keep the order of changes")
-
-    def _entry(self, space: str, contact_id: int, change: _Change, *, deleted: bool) -> "TransactWriteItemTypeDef":
-        expression = "REMOVE announced, expiresAt"
-        values: dict[str, Any] = {}
-        if deleted:
-            expression = "SET deleted = :deleted, expiresAt = :expiresAt REMOVE announced"
-            expires_at = int((change.moment.to_utc() + TOMBSTONE_LIFE).timestamp())
-            values = {":deleted": str(change.moment), ":expiresAt": expires_at}
-        return {
-            "Update": self._key(keys.change(space, change.place))
-            | {"UpdateExpression": expression}
-            | self._if("attribute_exists(announced)", values)
-        }
-
-    def _delete_place(self, space: str, place: str) -> _Write:
-        return _Write({"Delete": self._key(keys.change(space, place))})
-
-    def _withdraw(self, announcement: Mapping[str, Any]) -> None:
-        with translated_errors("dynamodb.DeleteItem"):
-            self._client.delete_item(**self._key(announcement), ConditionExpression="attribute_exists(announced)")
-
-    def _try_to_withdraw(self, announcement: Mapping[str, Any]) -> None:
-        # What stays is closed by a reader, or by DynamoDB's TTL.
-        with suppress(ConditionFailed, Retryable):
-            self._withdraw(announcement)
 
     def _former_addresses(self, old: ContactRow, profile: Profile) -> tuple[str, ...]:
         former, present = (email_claim(each.email or "") for each in (old.contact.profile, profile))
@@ -526,13 +349,13 @@ class ContactsTable:
     def _put_guard(self, contact: Contact, guard: str, claim: Claim) -> _Write:
         item = keys.guard_of(guard) | {"contactId": contact.id}
         if claim.kind is ClaimKind.EMAIL:
-            item |= _limits(contact.profile)
+            item |= limits_of(contact.profile)
         free = "attribute_not_exists(PK) OR contactId = :id"
-        return _Write(self._put(item, free, {":id": contact.id}), lambda standing: ClaimHeld(claim))
+        return _Write(self._table.put(item, free, {":id": contact.id}), lambda standing: ClaimHeld(claim))
 
     def _delete_guard(self, guard: str, contact_id: int) -> _Write:
-        own = self._if("attribute_not_exists(PK) OR contactId = :id", {":id": contact_id})
-        return _Write({"Delete": self._key(keys.guard_of(guard)) | own})
+        own = only_if("attribute_not_exists(PK) OR contactId = :id", {":id": contact_id})
+        return _Write({"Delete": self._table.key(keys.guard_of(guard)) | own})
 
     def _put_permission_change(self, space: str, contact: Contact, changed_by: str) -> _Write:
         profile = contact.profile
@@ -544,13 +367,13 @@ class ContactsTable:
             "source": profile.latest_permission_source,
             "changedBy": changed_by,
         }
-        return _Write({"Put": {"TableName": self._table, "Item": to_item(item)}})
+        return _Write({"Put": {"TableName": self._table.name, "Item": to_item(item)}})
 
     def _permission_items(self, space: str, contact_id: int) -> list[dict[str, Any]]:
         key = keys.permission_change(space, contact_id, "")
         return query_all(
-            self._client,
-            self._table,
+            self._table.client,
+            self._table.name,
             KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
             ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
             ConsistentRead=True,
@@ -569,7 +392,7 @@ class ContactsTable:
                 left |= self._lasting_limits(key, profile, now)
             yield _Write(
                 {
-                    "Update": self._key(key)
+                    "Update": self._table.key(key)
                     | {
                         "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in left),
                         "ExpressionAttributeNames": {f"#{name}": name for name in left},
@@ -579,128 +402,18 @@ class ContactsTable:
             )
 
     def _lasting_limits(self, key: keys.Key, profile: Profile, now: DateTimeOffset) -> dict[str, Any]:
-        limits = _limits(profile)
-        until = limits.pop(_UNTIL, None)
+        limits = limits_of(profile)
+        until = limits.pop(UNTIL, None)
         if until is not None and until > keys.instant(now.to_utc()):
             # A limit that an earlier contact of the address has left may last longer.
-            limits[_UNTIL] = max(until, (self._get(key) or {}).get(_UNTIL, ""))
+            limits[UNTIL] = max(until, (self._table.get(key) or {}).get(UNTIL, ""))
         return limits
 
-    def _get(self, key: keys.Key) -> dict[str, Any] | None:
-        with translated_errors("dynamodb.GetItem"):
-            answer = self._client.get_item(**self._key(key), ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
 
-    def _key(self, key: Mapping[str, Any]) -> Any:
-        return {"TableName": self._table, "Key": to_item({"PK": key["PK"], "SK": key["SK"]})}
-
-    def _put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] = {}) -> Any:
-        return {"Put": {"TableName": self._table, "Item": to_item(item)} | self._if(condition, values)}
-
-    @staticmethod
-    def _if(condition: str, values: Mapping[str, Any] = {}) -> dict[str, Any]:
-        """A condition with its values, which gives what stood there where it fails."""
-        given = {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        return given | ({"ExpressionAttributeValues": to_item(values)} if values else {})
-
-
-# --- items ------------------------------------------------------------------------------------------------------------
-
-
-def _stamped(contact: Contact, change: _Change) -> Contact:
+def _stamped(contact: Contact, change: Change) -> Contact:
     # Ticks of 100 nanoseconds since the year 1 grow with each change of a contact, and fill 8 bytes.
     return replace(contact, last_modified=change.moment, version=change.moment.ticks.to_bytes(8))
 
 
-def _limits(profile: Profile) -> dict[str, Any]:
-    """What keeps mail from a contact, as guards and suppressions hold it; the moment in UTC."""
-    limits: dict[str, Any] = {}
-    if profile.limit_mails_permanently:
-        limits["limitMailsPermanently"] = True
-    if profile.limit_mails_temporarily_until is not None:
-        limits[_UNTIL] = keys.instant(profile.limit_mails_temporarily_until.to_utc())
-    return limits
-
-
 def _changed(standing: Mapping[str, Any]) -> Changed:
-    return Changed(_contact_row(standing) if standing else None)
-
-
-def _contact_item(space: str, row: ContactRow) -> dict[str, Any]:
-    contact, registration, profile = row.contact, row.contact.registration, row.contact.profile
-    until = profile.limit_mails_temporarily_until
-    return keys.contact(space, contact.id) | {
-        "space": space,
-        "contactId": contact.id,
-        "secret": contact.secret,
-        "registrationDateTime": str(registration.date_time),
-        "registrationSource": registration.source,
-        "registrationIp": registration.ip,
-        "registrationStoreId": registration.store_id,
-        "lastModified": str(contact.last_modified),
-        "version": contact.version,
-        "email": profile.email,
-        "phoneCountryCode": profile.phone_country_code,
-        "phone": profile.phone,
-        "firstName": profile.first_name,
-        "lastName": profile.last_name,
-        "limitMailsPermanently": profile.limit_mails_permanently,
-        "limitMailsTemporarilyUntil": str(until) if until else None,
-        "preferredStoreId": profile.preferred_store_id,
-        "contactCompanyId": profile.contact_company_id,
-        "latestPermissionSource": profile.latest_permission_source,
-        "externalIds": [{"system": each.system, "id": each.id} for each in profile.external_ids],
-        "guards": list(row.guards),
-        "place": row.place,
-        "creation": row.creation,
-        "firstPlace": row.first_place,
-        "formerAddresses": list(row.former_addresses),
-    }
-
-
-def _contact_row(item: Mapping[str, Any]) -> ContactRow:
-    contact = Contact(
-        id=int(item["contactId"]),
-        secret=item["secret"],
-        registration=Registration(
-            source=item["registrationSource"],
-            date_time=DateTimeOffset.parse(item["registrationDateTime"]),
-            ip=item["registrationIp"],
-            store_id=_number(item, "registrationStoreId"),
-        ),
-        profile=Profile(
-            email=item.get("email"),
-            phone_country_code=item.get("phoneCountryCode"),
-            phone=item.get("phone"),
-            first_name=item.get("firstName"),
-            last_name=item.get("lastName"),
-            limit_mails_permanently=item["limitMailsPermanently"],
-            limit_mails_temporarily_until=_moment(item, "limitMailsTemporarilyUntil"),
-            preferred_store_id=_number(item, "preferredStoreId"),
-            contact_company_id=_number(item, "contactCompanyId"),
-            latest_permission_source=item.get("latestPermissionSource"),
-            external_ids=tuple(ExternalId(each["system"], each["id"]) for each in item["externalIds"]),
-        ),
-        last_modified=DateTimeOffset.parse(item["lastModified"]),
-        version=bytes(item["version"]),
-    )
-    return ContactRow(
-        contact=contact,
-        guards=tuple(item["guards"]),
-        place=item["place"],
-        creation=item["creation"],
-        first_place=item["firstPlace"],
-        former_addresses=tuple(item["formerAddresses"]),
-    )
-
-
-def _number(item: Mapping[str, Any], name: str) -> int | None:
-    return int(item[name]) if name in item else None
-
-
-def _moment(item: Mapping[str, Any], name: str) -> DateTimeOffset | None:
-    return DateTimeOffset.parse(item[name]) if name in item else None
-
-
-def _store(item: Mapping[str, Any]) -> Store:
-    return Store(int(item["storeId"]), item["name"])
+    return Changed(contact_row(standing) if standing else None)

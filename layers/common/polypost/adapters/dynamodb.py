@@ -92,3 +92,34 @@ def transact(client: "DynamoDBClient", writes: "Sequence[TransactWriteItemTypeDe
             longest_pause = min(2 * longest_pause, _LONGEST_PAUSE_SECONDS)
         else:
             return
+
+
+class Table:
+    """One table, and the requests that its items are read and written by."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def get(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The item of a key, as it is now.
+
+        Raises: Retryable.
+        """
+        with translated_errors("dynamodb.GetItem"):
+            answer = self.client.get_item(**self.key(key), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def key(self, key: Mapping[str, Any]) -> Any:
+        """What names an item in a request: its table and its key."""
+        return {"TableName": self.name, "Key": to_item({"PK": key["PK"], "SK": key["SK"]})}
+
+    def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] = {}) -> Any:
+        """A put under a condition, as a member of a transaction."""
+        return {"Put": {"TableName": self.name, "Item": to_item(item)} | only_if(condition, values)}
+
+
+def only_if(condition: str, values: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """A condition with its values, which gives what stood there where it fails."""
+    given = {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    return given | ({"ExpressionAttributeValues": to_item(values)} if values else {})

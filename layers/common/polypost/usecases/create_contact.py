@@ -95,7 +95,7 @@ def require_store(store_id: int | None, space: str, contacts: ContactsTable) -> 
 
     Raises: Conflict.
     """
-    if store_id is not None and contacts.store(space, store_id) is None:
+    if store_id is not None and contacts.stores.get(space, store_id) is None:
         raise Conflict(f"PreferredStoreId: no store with the Id {store_id} exists.")
 
 

@@ -4,7 +4,8 @@ import hmac
 from collections.abc import Iterable
 
 from polypost.adapters.access_table import AccessTable
-from polypost.adapters.contacts_table import ContactRow, ContactsTable
+from polypost.adapters.contact_items import ContactRow
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.errors import NotFound
 from polypost.models.contact_secrets import contact_id_of
 from polypost.models.contacts import (

@@ -1,6 +1,7 @@
 """List a space's contacts in the order of their last change, for a system that keeps a copy of them."""
 
-from polypost.adapters.contacts_table import LONGEST_ANNOUNCEMENT_SECONDS, ContactsTable
+from polypost.adapters.contact_feed import LONGEST_ANNOUNCEMENT_SECONDS
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.models.contacts import ChangePage
 from polypost.models.date_time_offset import DateTimeOffset
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from polypost.adapters.contacts_table import ContactRow, ContactsTable
+from polypost.adapters.contact_items import ContactRow
+from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.person_history import PersonHistory
 from polypost.models.contacts import Contact, PermissionChange

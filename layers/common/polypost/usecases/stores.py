@@ -1,6 +1,7 @@
 """The stores that contacts refer to."""
 
-from polypost.adapters.contacts_table import ContactsTable, IdTaken
+from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.stores import StoreIdTaken
 from polypost.errors import Conflict, NotFound
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Store
@@ -21,8 +22,8 @@ def create_store(store_id: int | None, name: str, space: str, attempt: Attempt, 
     for candidate in chosen:
         store = Store(candidate, name)
         try:
-            contacts.create_store(space, store, creation)
-        except IdTaken:
+            contacts.stores.create(space, store, creation)
+        except StoreIdTaken:
             continue
         return store
     raise Conflict(f"Id: a store with the Id {chosen[0]} exists.")
@@ -33,7 +34,7 @@ def store_by_id(store_id: int, space: str, *, contacts: ContactsTable) -> Store:
 
     Raises: NotFound; Retryable.
     """
-    store = contacts.store(space, store_id)
+    store = contacts.stores.get(space, store_id)
     if store is None:
         raise _no_store(store_id)
     return store
@@ -44,7 +45,7 @@ def list_stores(space: str, *, contacts: ContactsTable) -> list[Store]:
 
     Raises: Retryable.
     """
-    return contacts.stores(space)
+    return contacts.stores.all(space)
 
 
 def delete_store(store_id: int, space: str, *, contacts: ContactsTable) -> None:
@@ -52,7 +53,7 @@ def delete_store(store_id: int, space: str, *, contacts: ContactsTable) -> None:
 
     Raises: NotFound; Retryable.
     """
-    if not contacts.delete_store(space, store_id):
+    if not contacts.stores.delete(space, store_id):
         raise _no_store(store_id)
 
 

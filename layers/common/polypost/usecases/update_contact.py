@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from polypost.adapters.access_table import AccessTable
-from polypost.adapters.contacts_table import Changed, ClaimHeld, ContactRow, ContactsTable
+from polypost.adapters.contact_items import ContactRow
+from polypost.adapters.contacts_table import Changed, ClaimHeld, ContactsTable
 from polypost.errors import Conflict, NotFound, Retryable
 from polypost.models.contacts import (
     MAX_EXTERNAL_IDS,
