@@ -39,7 +39,7 @@ def app() -> None:
 @click.option("--verbose", is_flag=True, help="Show each request, and all that the functions log.")
 def local(port: int, verbose: bool) -> None:
     """Run the whole service on this machine, without AWS and without Docker, until Ctrl-C."""
-    from polypost_cli.local.command import run
+    from polypost_local.command import run
 
     run(port, verbose)
 

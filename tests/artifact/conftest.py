@@ -19,9 +19,9 @@ import httpx
 import pytest
 import samcli
 
-from polypost_cli.local import demo
-from polypost_cli.local.functions import sandboxes
-from polypost_cli.local.template import CodePaths
+from polypost_local import demo
+from polypost_local.functions import sandboxes
+from polypost_local.template import CodePaths
 from support.local_command import free_port
 from support.template_engine import ROOT, Engine, template_engine
 

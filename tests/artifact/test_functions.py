@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.sample_events import EVENTS, check_answer, sample_event
 
 from .conftest import Lambda

@@ -14,7 +14,7 @@ from polypost.adapters import keys
 from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
 from polypost.adapters.dynamodb import to_item
 from polypost.models.date_time_offset import DateTimeOffset
-from polypost_cli.local import demo
+from polypost_local import demo
 
 from .conftest import LocalEngine, RunningStack
 from .test_inxmail import eventually

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 import httpx
 import pytest
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.intershop import promotion_body, promotion_xml
 
 from .conftest import RunningStack

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.inxmail import send_body
 
 from .conftest import RunningStack

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.local_command import END_SECONDS, free_port, start_local
 
 from .conftest import RunningStack

@@ -19,7 +19,7 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.inxmail import send_body
 
 from .conftest import LocalEngine, RunningStack

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local.permissions import PATH
-from polypost_cli.local.template import Template, read_template
+from polypost_local.permissions import PATH
+from polypost_local.template import Template, read_template
 
 from .conftest import LocalEngine, RunningStack
 

@@ -15,7 +15,7 @@ from polypost.mail.mime import MESSAGE_ID_HEADER
 from polypost.models.attempts import Attempt
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.models.message_ids import new_message_id
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.ses import bounce_object, bounced, complaint_object, mail_object
 
 from .conftest import LocalEngine, RunningStack

@@ -13,7 +13,7 @@ import pytest
 
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
-from polypost_cli.local import demo
+from polypost_local import demo
 
 from .conftest import LocalEngine, RunningStack
 from .test_operator import as_json, polypost

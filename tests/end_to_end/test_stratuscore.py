@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.stratuscore import entry_body, entry_xml, message_of
 
 from .conftest import RunningStack

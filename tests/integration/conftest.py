@@ -17,7 +17,7 @@ from polypost.adapters import clients
 from polypost.adapters.mail_queue import decode
 from polypost.models.access import Credential, Scope, Space
 from polypost.web.auth import secret_digest
-from polypost_cli.local.template import Template
+from polypost_local.template import Template
 from support.dynamodb import DynamodbEngine, local_client, template_tables
 from support.lambda_events import LambdaContext, http_event, sqs_event
 from support.local_engine import running_moto

@@ -15,7 +15,7 @@ from polypost.models.contacts import ExternalId
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import MessageRef
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
-from polypost_cli.local.aws_server import AwsCall
+from polypost_local.aws_server import AwsCall
 from support.intershop import promotion_body
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope

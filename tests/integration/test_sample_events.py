@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local import demo
+from polypost_local import demo
 from support.sample_events import EVENTS, HTTP_ANSWERS, check_answer, sample_event
 from support.template_engine import Engine
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-from polypost_cli.local import demo
-from polypost_cli.local.http_server import HOST
+from polypost_local import demo
+from polypost_local.http_server import HOST
 from support.sample_events import EVENTS, check_answer
 from support.template_engine import ROOT, Engine, template_engine
 

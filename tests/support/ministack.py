@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from polypost_cli.local.http_server import HOST
+from polypost_local.http_server import HOST
 from support.template_engine import ROOT
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"

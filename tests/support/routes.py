@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from polypost_cli.local.template import Template
+from polypost_local.template import Template
 
 
 @dataclass(frozen=True)

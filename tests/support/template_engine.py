@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polypost_cli.local import demo
-from polypost_cli.local.aws import Clients, local_clients
-from polypost_cli.local.aws_server import AwsCall
-from polypost_cli.local.environment import isolate
-from polypost_cli.local.http_server import HOST
-from polypost_cli.local.stack import Stack, create_stack
-from polypost_cli.local.template import Template, read_template
+from polypost_local import demo
+from polypost_local.aws import Clients, local_clients
+from polypost_local.aws_server import AwsCall
+from polypost_local.environment import isolate
+from polypost_local.http_server import HOST
+from polypost_local.stack import Stack, create_stack
+from polypost_local.template import Template, read_template
 from support.local_engine import running_moto
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from polypost_cli.local.environment import aws_settings, isolate
+from polypost_local.environment import aws_settings, isolate
 from support.local_command import HOSTILE_ENVIRONMENT
 
 ENDPOINT = "http://127.0.0.1:4566"
@@ -38,7 +38,7 @@ def test_nothing_of_the_machines_aws_set_up_is_left() -> None:
 def test_a_client_reaches_this_machine_only(url: str, outcome: str) -> None:
     # In a process of its own, since the guard is for the whole process.
     program = (
-        "from polypost_cli.local.aws import allow_loopback_only\n"
+        "from polypost_local.aws import allow_loopback_only\n"
         "import boto3\n"
         "from botocore.config import Config\n"
         "allow_loopback_only()\n"

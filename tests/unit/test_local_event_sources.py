@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local.aws import Clients
-from polypost_cli.local.event_sources import start_polling
-from polypost_cli.local.stack import EventSource
-from polypost_cli.local.worker import Answer
+from polypost_local.aws import Clients
+from polypost_local.event_sources import start_polling
+from polypost_local.stack import EventSource
+from polypost_local.worker import Answer
 from support.local_engine import REGION, running_engine
 
 # How long a message that was received stays invisible, in seconds.

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local import fork_server
-from polypost_cli.local.functions import EventTooLarge, FunctionDoesNotStart, Functions, Stopping, sandboxes
-from polypost_cli.local.stack import FunctionSettings
-from polypost_cli.local.template import CodePaths
-from polypost_cli.local.worker import FunctionLog
+from polypost_local import fork_server
+from polypost_local.functions import EventTooLarge, FunctionDoesNotStart, Functions, Stopping, sandboxes
+from polypost_local.stack import FunctionSettings
+from polypost_local.template import CodePaths
+from polypost_local.worker import FunctionLog
 
 # The layer's module is imported by the function, and one of the same name in the function's folder wins.
 FUNCTION = """
@@ -291,8 +291,8 @@ def test_a_function_at_work_ends_when_its_parent_is_killed(tmp_path: Path) -> No
     program = tmp_path / "parent.py"
     program.write_text(
         "from pathlib import Path\n"
-        "from polypost_cli.local.functions import Functions\n"
-        "from polypost_cli.local.worker import Sandbox\n"
+        "from polypost_local.functions import Functions\n"
+        "from polypost_local.worker import Sandbox\n"
         "if __name__ == '__main__':\n"
         f"    sandbox = Sandbox('F', 'app.handler', 128, {{}}, (Path({str(tmp_path / 'function')!r}),), False)\n"
         "    Functions({'F': (sandbox, 60.0)}).invoke('F', '{}')\n"

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from polypost_cli.local import fork_server
-from polypost_cli.local.functions import Functions, sandboxes
-from polypost_cli.local.gateway import Invoke, gateway_application
-from polypost_cli.local.http_server import BODY_LIMIT_BYTES, listen, serve
-from polypost_cli.local.stack import FunctionSettings
-from polypost_cli.local.template import Template, read_template
+from polypost_local import fork_server
+from polypost_local.functions import Functions, sandboxes
+from polypost_local.gateway import Invoke, gateway_application
+from polypost_local.http_server import BODY_LIMIT_BYTES, listen, serve
+from polypost_local.stack import FunctionSettings
+from polypost_local.template import Template, read_template
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

@@ -10,8 +10,8 @@ from typing import Any
 
 from werkzeug.test import Client
 
-from polypost_cli.local.mailbox import PATH, Mailbox, mailbox_entry, mailbox_page
-from polypost_cli.local.ses_mail import SesMail
+from polypost_local.mailbox import PATH, Mailbox, mailbox_entry, mailbox_page
+from polypost_local.ses_mail import SesMail
 
 SENT_AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
 

@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from polypost.adapters import clients
-from polypost_cli.local.aws import Clients
-from polypost_cli.local.aws_server import AwsCall
-from polypost_cli.local.ses_mail import SesMail, mail_observer
-from polypost_cli.local.simulator import Simulator
-from polypost_cli.local.stack import EventDestination, EventSource, Stack, StackError, create_stack
-from polypost_cli.local.template import TemplateError, read_template
+from polypost_local.aws import Clients
+from polypost_local.aws_server import AwsCall
+from polypost_local.ses_mail import SesMail, mail_observer
+from polypost_local.simulator import Simulator
+from polypost_local.stack import EventDestination, EventSource, Stack, StackError, create_stack
+from polypost_local.template import TemplateError, read_template
 from support.dynamodb import local_client
 from support.local_engine import REGION, running_engine
 

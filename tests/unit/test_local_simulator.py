@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from polypost_cli.local.ses_mail import SesMail
-from polypost_cli.local.simulator import records
+from polypost_local.ses_mail import SesMail
+from polypost_local.simulator import records
 
 SENT_AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 

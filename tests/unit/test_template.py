@@ -12,7 +12,7 @@ from polypost.dialects import Routed, all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost.web import pages
-from polypost_cli.local.template import Template, read_template
+from polypost_local.template import Template, read_template
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,10 +24,10 @@ from samcli.local.apigw.route import Route
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from polypost_cli.local.environment import ACCOUNT_ID
-from polypost_cli.local.functions import EventTooLarge, Stopping
-from polypost_cli.local.http_server import TOO_LARGE
-from polypost_cli.local.worker import Answer
+from polypost_local.environment import ACCOUNT_ID
+from polypost_local.functions import EventTooLarge, Stopping
+from polypost_local.http_server import TOO_LARGE
+from polypost_local.worker import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

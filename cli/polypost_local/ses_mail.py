@@ -11,7 +11,7 @@ from email.policy import default as email_policy
 from functools import cached_property
 from typing import Final
 
-from polypost_cli.local.aws_server import AwsCall, Observer
+from polypost_local.aws_server import AwsCall, Observer
 
 _SEND: Final = "POST /v2/email/outbound-emails"
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from polypost_cli.local.environment import REGION
-from polypost_cli.local.stack import EventSource
-from polypost_cli.local.worker import Answer
+from polypost_local.environment import REGION
+from polypost_local.stack import EventSource
+from polypost_local.worker import Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -16,9 +16,9 @@ from email.policy import compat32
 from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Any, Final
 
-from polypost_cli.local.environment import ACCOUNT_ID, REGION
-from polypost_cli.local.ses_mail import SesMail
-from polypost_cli.local.stack import EventDestination
+from polypost_local.environment import ACCOUNT_ID, REGION
+from polypost_local.ses_mail import SesMail
+from polypost_local.stack import EventDestination
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from polypost_cli.local.aws import allow_loopback_only, local_clients
-from polypost_cli.local.aws_server import aws_application
-from polypost_cli.local.environment import STACK_PATH
-from polypost_cli.local.errors import LocalStackError
-from polypost_cli.local.event_sources import start_polling
-from polypost_cli.local.functions import Functions, sandboxes
-from polypost_cli.local.gateway import gateway_application
-from polypost_cli.local.http_server import HOST, serve
-from polypost_cli.local.mailbox import PATH as MAILBOX_PATH
-from polypost_cli.local.mailbox import Mailbox
-from polypost_cli.local.permissions import PATH as PERMISSIONS_PATH
-from polypost_cli.local.permissions import PermissionLog
-from polypost_cli.local.ses_mail import mail_observer
-from polypost_cli.local.simulator import Simulator
-from polypost_cli.local.stack import STACK_NAME, create_stack
-from polypost_cli.local.template import read_template
+from polypost_local.aws import allow_loopback_only, local_clients
+from polypost_local.aws_server import aws_application
+from polypost_local.environment import STACK_PATH
+from polypost_local.errors import LocalStackError
+from polypost_local.event_sources import start_polling
+from polypost_local.functions import Functions, sandboxes
+from polypost_local.gateway import gateway_application
+from polypost_local.http_server import HOST, serve
+from polypost_local.mailbox import PATH as MAILBOX_PATH
+from polypost_local.mailbox import Mailbox
+from polypost_local.permissions import PATH as PERMISSIONS_PATH
+from polypost_local.permissions import PermissionLog
+from polypost_local.ses_mail import mail_observer
+from polypost_local.simulator import Simulator
+from polypost_local.stack import STACK_NAME, create_stack
+from polypost_local.template import read_template
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

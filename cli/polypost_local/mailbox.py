@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
 
-from polypost_cli.local.ses_mail import SesMail
+from polypost_local.ses_mail import SesMail
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -9,7 +9,7 @@ from email.parser import BytesParser
 from email.policy import default as email_policy
 from typing import Any, Final
 
-from polypost_cli.local.aws_server import AwsCall
+from polypost_local.aws_server import AwsCall
 
 # Where the API's port shows them.
 PATH: Final = "/_local/permissions"

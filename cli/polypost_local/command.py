@@ -10,13 +10,13 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
-from polypost_cli.local import fork_server
-from polypost_cli.local.environment import isolate
-from polypost_cli.local.errors import LocalStackError
-from polypost_cli.local.http_server import HOST, PortInUse, listen
+from polypost_local import fork_server
+from polypost_local.environment import isolate
+from polypost_local.errors import LocalStackError
+from polypost_local.http_server import HOST, PortInUse, listen
 
 # The command is installed in place: the template is at the root of the clone that this file lies in.
-TEMPLATE: Final = Path(__file__).resolve().parents[3] / "template.yaml"
+TEMPLATE: Final = Path(__file__).resolve().parents[2] / "template.yaml"
 
 
 # A closed terminal ends the stack as Ctrl-C does.
@@ -45,7 +45,7 @@ def run(port: int, verbose: bool) -> NoReturn:
     engine = listen(0)
     isolate(os.environ, f"http://{HOST}:{engine.getsockname()[1]}")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    logging.getLogger("polypost_cli").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("polypost_local").setLevel(logging.INFO if verbose else logging.WARNING)
     if sys.stderr.isatty():
         print("Starting; this takes a few seconds", file=sys.stderr, flush=True)
     fork_server.start()
@@ -55,8 +55,8 @@ def run(port: int, verbose: bool) -> NoReturn:
 
     # What is loaded from here on takes most of the start, and nearly nothing of it is ever freed.
     gc.disable()
-    from polypost_cli.local import demo
-    from polypost_cli.local.server import LocalStack
+    from polypost_local import demo
+    from polypost_local.server import LocalStack
 
     stack = LocalStack(TEMPLATE, public, engine, demo.SENDER_DOMAINS, demo.seed, verbose)
     failures: list[str] = []

@@ -11,12 +11,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Final
 
-from polypost_cli.local.environment import REGION, aws_settings
-from polypost_cli.local.errors import LocalStackError
-from polypost_cli.local.fork_server import CONTEXT
-from polypost_cli.local.stack import FunctionSettings
-from polypost_cli.local.template import CodePaths
-from polypost_cli.local.worker import Answer, Invocation, Sandbox, work
+from polypost_local.environment import REGION, aws_settings
+from polypost_local.errors import LocalStackError
+from polypost_local.fork_server import CONTEXT
+from polypost_local.stack import FunctionSettings
+from polypost_local.template import CodePaths
+from polypost_local.worker import Answer, Invocation, Sandbox, work
 
 # Lambda's bound on an event, in bytes of JSON.
 EVENT_LIMIT_BYTES: Final = 6 * 1024 * 1024

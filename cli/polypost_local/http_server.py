@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
-from polypost_cli.local.errors import LocalStackError
+from polypost_local.errors import LocalStackError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

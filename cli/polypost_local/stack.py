@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from polypost_cli.local.aws import Clients
-from polypost_cli.local.errors import LocalStackError
-from polypost_cli.local.template import PARAMETERS
+from polypost_local.aws import Clients
+from polypost_local.errors import LocalStackError
+from polypost_local.template import PARAMETERS
 
 STACK_NAME: Final = "polypost"
 

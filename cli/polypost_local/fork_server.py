@@ -13,7 +13,7 @@ from typing import Final
 # imported is to be read in each function's own environment.
 _PRELOADED: Final = [
     "polypost_cli.main",
-    "polypost_cli.local.worker",
+    "polypost_local.worker",
     "boto3.dynamodb.types",
     "aws_lambda_powertools",
     "aws_lambda_powertools.utilities.batch",
