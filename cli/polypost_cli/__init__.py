@@ -1,1 +1,1 @@
-"""The operator's command, `polypost`, and the local stack in it."""
+"""The operator's command, `polypost`. It needs what talks to AWS, and nothing of the local stack."""

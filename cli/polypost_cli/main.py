@@ -2,9 +2,13 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import NoReturn
 
 import click
+
+# What the extra `local` brings. `polypost_local` itself is always installed.
+_LOCAL_PACKAGES = ("samcli", "moto")
 
 
 class _Groups(click.Group):
@@ -39,9 +43,16 @@ def app() -> None:
 @click.option("--verbose", is_flag=True, help="Show each request, and all that the functions log.")
 def local(port: int, verbose: bool) -> None:
     """Run the whole service on this machine, without AWS and without Docker, until Ctrl-C."""
-    from polypost_local.command import run
-
-    run(port, verbose)
+    # Checked before, since catching a failed import would hide a mistake in the local stack as well.
+    if not all(map(find_spec, _LOCAL_PACKAGES)):
+        click.echo(
+            "polypost local: the local stack is not installed; "
+            "in a clone of the repository run: pip install --editable '.[local]'",
+            err=True,
+        )
+        sys.exit(1)
+    # Loaded by its name, as the groups are: the local stack imports the command's modules, never the other way round.
+    import_module("polypost_local.command").run(port, verbose)
 
 
 def main() -> NoReturn:

@@ -21,8 +21,8 @@ from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.person_history import PersonHistory
 from polypost.errors import PolypostError
 from polypost_cli import aws
+from polypost_cli.local_environment import STACK_PATH, isolate
 from polypost_cli.output import progress
-from polypost_local.environment import STACK_PATH, isolate
 
 
 @dataclass(frozen=True)

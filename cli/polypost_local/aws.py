@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
+# The account that the local engine and SAM CLI both pretend to be.
+ACCOUNT_ID: Final = "123456789012"
+
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -33,7 +36,7 @@ class Clients:
 
 
 def local_clients() -> Clients:
-    """Returns clients for the engine that this process's environment names (see `environment.isolate`)."""
+    """Returns clients for the engine that this process's environment names (see `local_environment.isolate`)."""
     session = boto3.Session()
     # Every event source keeps a long poll open, beside the deletes and publishes of the others.
     config = Config(max_pool_connections=50, retries={"total_max_attempts": 1, "mode": "standard"})

@@ -10,8 +10,8 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
+from polypost_cli.local_environment import isolate
 from polypost_local import fork_server
-from polypost_local.environment import isolate
 from polypost_local.errors import LocalStackError
 from polypost_local.http_server import HOST, PortInUse, listen
 

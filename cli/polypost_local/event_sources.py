@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from polypost_local.environment import REGION
+from polypost_cli.local_environment import REGION
 from polypost_local.stack import EventSource
 from polypost_local.worker import Answer
 

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Final
 
-from polypost_local.environment import REGION, aws_settings
+from polypost_cli.local_environment import REGION, aws_settings
 from polypost_local.errors import LocalStackError
 from polypost_local.fork_server import CONTEXT
 from polypost_local.stack import FunctionSettings

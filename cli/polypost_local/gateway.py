@@ -24,7 +24,7 @@ from samcli.local.apigw.route import Route
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from polypost_local.environment import ACCOUNT_ID
+from polypost_local.aws import ACCOUNT_ID
 from polypost_local.functions import EventTooLarge, Stopping
 from polypost_local.http_server import TOO_LARGE
 from polypost_local.worker import Answer

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from polypost_cli.local_environment import STACK_PATH
 from polypost_local.aws import allow_loopback_only, local_clients
 from polypost_local.aws_server import aws_application
-from polypost_local.environment import STACK_PATH
 from polypost_local.errors import LocalStackError
 from polypost_local.event_sources import start_polling
 from polypost_local.functions import Functions, sandboxes

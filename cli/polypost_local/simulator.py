@@ -16,7 +16,8 @@ from email.policy import compat32
 from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Any, Final
 
-from polypost_local.environment import ACCOUNT_ID, REGION
+from polypost_cli.local_environment import REGION
+from polypost_local.aws import ACCOUNT_ID
 from polypost_local.ses_mail import SesMail
 from polypost_local.stack import EventDestination
 

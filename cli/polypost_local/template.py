@@ -12,7 +12,7 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
-from polypost_local.environment import REGION
+from polypost_cli.local_environment import REGION
 from polypost_local.errors import LocalStackError
 
 # What deployment parameters are on this machine: http://{space}.localhost is a space's own host.

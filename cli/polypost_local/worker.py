@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from polypost_local.aws import allow_loopback_only
-from polypost_local.environment import ACCOUNT_ID, REGION
+from polypost_cli.local_environment import REGION
+from polypost_local.aws import ACCOUNT_ID, allow_loopback_only
 
 # Lambda's bound on what a function returns: six megabytes and a hundred bytes.
 _RESPONSE_LIMIT_BYTES: Final = 6 * 1024 * 1024 + 100

@@ -9,7 +9,7 @@ import boto3
 import httpx
 import pytest
 
-from polypost_local.environment import REGION, STACK_PATH
+from polypost_cli.local_environment import REGION, STACK_PATH
 from support.local_command import LocalCommand, free_port, start_local
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from polypost.adapters import clients
 from polypost.models.contacts import email_claim
-from polypost_local.environment import aws_settings
+from polypost_cli.local_environment import aws_settings
 from support.contacts import SPACE, ContactsOfASpace, consistent_contacts
 from support.dynamodb import local_client, template_tables
 from support.local_engine import REGION

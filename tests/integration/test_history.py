@@ -17,7 +17,7 @@ from polypost.models.contacts import claims_of
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
 from polypost.usecases.delete_contact import GIVEN_UP
-from polypost_local.environment import REGION
+from polypost_cli.local_environment import REGION
 from support.intershop import promotion_body
 from support.inxmail import send_body
 from support.lambda_events import http_event

@@ -12,7 +12,7 @@ from unittest import mock
 import boto3
 from botocore.client import BaseClient
 
-from polypost_local.environment import isolate
+from polypost_cli.local_environment import isolate
 from polypost_local.template import read_template
 from support.local_engine import REGION
 from support.template_engine import ROOT

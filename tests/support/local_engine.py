@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from polypost_cli.local_environment import aws_settings
 from polypost_local.aws import Clients, local_clients
 from polypost_local.aws_server import Observer, aws_application
-from polypost_local.environment import aws_settings
 from polypost_local.http_server import HOST, serve
 
 # The engine's memory is one for the process: another region keeps these resources from other suites'.

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from polypost_cli.local_environment import isolate
 from polypost_local import demo
 from polypost_local.aws import Clients, local_clients
 from polypost_local.aws_server import AwsCall
-from polypost_local.environment import isolate
 from polypost_local.http_server import HOST
 from polypost_local.stack import Stack, create_stack
 from polypost_local.template import Template, read_template

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from polypost_local.environment import aws_settings, isolate
+from polypost_cli.local_environment import aws_settings, isolate
 from support.local_command import HOSTILE_ENVIRONMENT
 
 ENDPOINT = "http://127.0.0.1:4566"

@@ -1,4 +1,5 @@
-"""The environment of the local stack: nothing of the machine's AWS set-up, and no way to a real account."""
+"""The environment of the local stack, and of a command that works on it: nothing of the machine's AWS set-up, and no
+way to a real account."""
 
 import os
 from collections.abc import MutableMapping
@@ -8,9 +9,6 @@ REGION: Final = "eu-central-1"
 
 # Where the API's port tells the operator's command of the AWS engine's endpoint and of the stack's name in it.
 STACK_PATH: Final = "/_local/stack"
-
-# The account that the local engine and SAM CLI both pretend to be.
-ACCOUNT_ID: Final = "123456789012"
 
 # Whatever steers the AWS SDKs, SAM CLI, the local engine or a proxy. Proxies are read in both cases.
 _DROPPED_PREFIXES: Final = ("AWS_", "SAM_", "MOTO_")
