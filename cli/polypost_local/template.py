@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
+from samcli.lib.cfn_language_extensions.exceptions import InvalidTemplateException
+from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
+from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.provider import Api
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
@@ -41,7 +44,7 @@ class Template:
     api: Api
     # By the function's logical id.
     code: dict[str, CodePaths]
-    # Plain CloudFormation: the template after SAM's transform.
+    # Plain CloudFormation: the template with its loops written out, after SAM's transform.
     cloudformation: dict[str, Any]
 
 
@@ -56,11 +59,16 @@ def read_template(path: Path) -> Template:
     if not path.is_file():
         raise TemplateError(f"there is no template at {path}; the local stack runs from a clone of the repository")
     try:
-        stacks, _ = SamLocalStackProvider.get_stacks(str(path), parameter_overrides=PARAMETERS)
+        stacks, _ = SamLocalStackProvider.get_stacks(
+            str(path), parameter_overrides=PARAMETERS, language_extensions_enabled=True
+        )
         translated = SamTemplateValidator(
-            yaml_parse(path.read_text()), _NoManagedPolicies(), region=REGION, parameter_overrides=PARAMETERS
+            _without_loops(yaml_parse(path.read_text())),
+            _NoManagedPolicies(),
+            region=REGION,
+            parameter_overrides=PARAMETERS,
         ).get_translated_template_if_valid()
-    except (InvalidSamDocumentException, ValueError) as error:
+    except (InvalidSamDocumentException, InvalidTemplateException, ValueError) as error:
         raise TemplateError(f"{path} is not a valid template: {error}") from error
     return Template(
         api=ApiProvider(stacks, cwd=str(path.parent)).api,
@@ -72,6 +80,30 @@ def read_template(path: Path) -> Template:
         },
         cloudformation=yaml_parse(translated),
     )
+
+
+def _without_loops(template: dict[str, Any]) -> dict[str, Any]:
+    """Returns a template with each Fn::ForEach written out, and every other reference as it stands.
+
+    SAM CLI's whole expansion would not do: it also puts the parameters' values in their places, and makes plain text of
+    an Fn::Sub that names a resource.
+    """
+    context = TemplateProcessingContext(fragment=template)
+    ForEachProcessor().process_template(context)
+    expanded: dict[str, Any] = _without_constant_subs(context.fragment)
+    return expanded
+
+
+def _without_constant_subs(value: Any) -> Any:
+    """Replaces each Fn::Sub that has nothing left to substitute by its text, so that a Ref around it has a name."""
+    match value:
+        case {"Fn::Sub": str(text)} if "${" not in text:
+            return text
+        case dict():
+            return {name: _without_constant_subs(item) for name, item in value.items()}
+        case list():
+            return [_without_constant_subs(item) for item in value]
+    return value
 
 
 class _NoManagedPolicies:

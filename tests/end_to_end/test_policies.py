@@ -13,6 +13,7 @@ import pytest
 
 from polypost_local.permissions import PATH
 from polypost_local.template import Template, read_template
+from support.policies import statements
 
 from .conftest import LocalEngine, RunningStack
 
@@ -64,6 +65,7 @@ def allowed_permissions(template: Template) -> dict[str, list[Permission]]:
     resources = template.cloudformation["Resources"]
     assert not [name for name, r in resources.items() if r["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")]
     allowed: dict[str, list[Permission]] = {}
+    of_functions = statements(template)
     for name, function in functions_of(template).items():
         role = resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]
         assert role.keys() == {"AssumeRolePolicyDocument", "Policies"}
@@ -71,14 +73,13 @@ def allowed_permissions(template: Template) -> dict[str, list[Permission]]:
             {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         ]
         allowed[name] = []
-        for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                assert statement.keys() == {"Effect", "Action", "Resource"}
-                assert statement["Effect"] == "Allow"
-                actions, on = statement["Action"], statement["Resource"]
-                for action in actions if isinstance(actions, list) else [actions]:
-                    for one in on if isinstance(on, list) else [on]:
-                        allowed[name].append((action, symbolic(one)))
+        for statement in of_functions[name]:
+            assert statement.keys() == {"Effect", "Action", "Resource"}
+            assert statement["Effect"] == "Allow"
+            actions, on = statement["Action"], statement["Resource"]
+            for action in actions if isinstance(actions, list) else [actions]:
+                for one in on if isinstance(on, list) else [on]:
+                    allowed[name].append((action, symbolic(one)))
     return allowed
 
 

@@ -51,6 +51,8 @@ def test_every_function_answers_its_sample_event(engine: Engine, template: Path,
     (name,) = (name for name, code in engine.template.code.items() if code.function.name == function)
     event = EVENTS / f"{function}.json"
     invoke = [sys.executable, "-m", "samcli", "local", "invoke", name, "--template", str(template)]
+    # SAM CLI looks for samconfig.toml beside the template, and finds none there.
+    invoke.append("--language-extensions")
     done = subprocess.run([*invoke, "--event", str(event)], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     check_answer(function, json.loads(done.stdout))

@@ -232,6 +232,38 @@ def test_a_template_that_is_none_is_an_error(tmp_path: Path) -> None:
         read_template(path)
 
 
+LOOP = """
+Resources:
+  Fn::ForEach::Topics:
+    - Name
+    - [One, Two]
+    - ${Name}Topic:
+        Type: AWS::SNS::Topic
+        Properties:
+          TopicName: !Ref BaseDomain
+          DisplayName: !Sub "${Name} of ${Table.Arn}"
+          KmsMasterKeyId: !If [HasDomain, {"Fn::GetAtt": [!Sub "${Name}Key", Arn]}, {Ref: !Sub "${Name}"}]
+"""
+
+
+def test_loops_are_written_out_and_resolved_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    loops = "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]"
+    looping = TEMPLATE.replace("Transform: AWS::Serverless-2016-10-31", loops).replace("\nResources:\n", LOOP)
+    path.write_text(looping)
+    resources = read_template(path).cloudformation["Resources"]
+    for name in ("One", "Two"):
+        assert resources[f"{name}Topic"]["Properties"] == {
+            "TopicName": {"Ref": "BaseDomain"},
+            "DisplayName": {"Fn::Sub": f"{name} of ${{Table.Arn}}"},
+            "KmsMasterKeyId": {"Fn::If": ["HasDomain", {"Fn::GetAtt": [f"{name}Key", "Arn"]}, {"Ref": name}]},
+        }
+    for wrong in ("[One, One]", "!Ref BaseDomain"):
+        path.write_text(looping.replace("[One, Two]", wrong))
+        with pytest.raises(TemplateError, match="Fn::ForEach::Topics"):
+            read_template(path)
+
+
 def test_every_call_names_its_caller_and_its_operation(local: Local) -> None:
     local.calls.clear()
     local.clients.sns.publish(TopicArn=local.stack.outputs["TopicArn"], Message="x")

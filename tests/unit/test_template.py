@@ -1,9 +1,15 @@
 """What the template and the code say of each other."""
 
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
+from samcli.lib.config.samconfig import SamConfig
+from samcli.lib.translate.sam_template_validator import SamTemplateValidator
+from samcli.yamlhelper import yaml_parse
 
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
@@ -12,9 +18,13 @@ from polypost.dialects import Routed, all_dialects, inxmail
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost.web import pages
+from polypost_cli.local_environment import REGION
+from polypost_local.stack import _references
 from polypost_local.template import Template, read_template
+from support.policies import statements
 
 ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "template.yaml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +75,77 @@ def test_every_function_has_its_own_role_and_log_group(template: Template) -> No
         assert "ManagedPolicyArns" not in role
 
 
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    """The template's resources as they are written, in their order, with the loops among them."""
+    found: dict[str, Any] = yaml_parse(TEXT)["Resources"]
+    return found
+
+
+def test_the_list_of_functions_is_the_functions_in_their_order(written: dict[str, Any]) -> None:
+    _, listed, _ = written["Fn::ForEach::Functions"]
+    assert listed == [
+        name
+        for name, resource in written.items()
+        if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function"
+    ]
+
+
+def test_the_permissions_of_a_function_stand_directly_under_it(written: dict[str, Any]) -> None:
+    _, listed, _ = written["Fn::ForEach::Functions"]
+    for name, following in pairwise(written):
+        if name in listed:
+            assert following == f"{name}Permissions"
+            function, permissions = written[name], written[following]
+            # Nothing calls a function that does not have its permissions yet.
+            assert function["DependsOn"] == following
+            assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+            assert function["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
+            assert permissions["Type"] == "AWS::IAM::RolePolicy"
+            assert permissions["Properties"]["RoleName"] == {"Ref": f"{name}Role"}
+            assert permissions["Properties"]["PolicyDocument"]["Statement"]
+
+
+def test_a_function_and_its_permissions_take_30_lines_at_most(written: dict[str, Any]) -> None:
+    _, listed, _ = written["Fn::ForEach::Functions"]
+    for name in listed:
+        found = re.search(rf"^  {name}:\n(.*\n)+?  {name}Permissions:\n(    .*\n)+", TEXT, re.MULTILINE)
+        assert found is not None, name
+        assert found[0].count("\n") <= 30, name
+
+
+def test_other_tools_can_read_the_template() -> None:
+    assert "<<:" not in TEXT
+
+
+def test_the_template_is_refused_where_loops_are_not_read() -> None:
+    validator = SamTemplateValidator(yaml_parse(TEXT), managed_policy_loader=None, region=REGION)
+    with pytest.raises(InvalidSamDocumentException):
+        validator.get_translated_template_if_valid()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["validate"], ["build"], ["package"], ["deploy"], ["sync"], ["local", "invoke"], ["local", "start-api"]],
+    ids=" ".join,
+)
+def test_every_command_of_sam_reads_loops(command: list[str]) -> None:
+    assert SamConfig(ROOT).get_all(command, "parameters")["language_extensions"] is True
+
+
+def test_every_reference_names_a_parameter_or_a_resource(template: Template) -> None:
+    found = template.cloudformation
+    references = {name for section in ("Resources", "Outputs") for name, _ in _references(found[section])}
+    assert {name for name in references if not name.startswith("AWS::")} <= {*found["Parameters"], *found["Resources"]}
+
+
 def test_policies_name_resources(template: Template) -> None:
-    for role in resources(template, "AWS::IAM::Role").values():
-        for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-                assert statement["Resource"] != "*"
-                assert not any("*" in action for action in actions)
-                assert len(actions) <= 3
+    for found in statements(template).values():
+        for statement in found:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert statement["Resource"] != "*"
+            assert not any("*" in action for action in actions)
+            assert len(actions) <= 3
 
 
 def test_the_event_lists_indexes_are_the_tables(template: Template) -> None:
