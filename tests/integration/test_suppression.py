@@ -136,7 +136,9 @@ def test_every_permutation_of_duplicates_suppresses_alike(api: Api) -> None:
     bodies = [bounce(api), complaint(api)]
     for order in itertools.permutations([0, 1, 0, 1]):
         assert api.notify(*(bodies[number] for number in order)) == []
-        assert standing(api) == AddressStanding(complained=True, bounced=True)
+        assert (standing(api).complained, standing(api).bounced) == (True, True)
+        assert {ground.reason for ground in standing(api).grounds} == {"complaint", "hard bounce"}
+        assert len(standing(api).grounds) == 2
     assert len(api.bounces().body["bounces"]) == 1
     assert len(api.complaints().body["complaints"]) == 1
 
