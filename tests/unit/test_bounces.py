@@ -379,6 +379,7 @@ def test_every_rule_decides_something() -> None:
     samples = [evidence(*report[1:4]) for report in REPORTS]
     samples += [Evidence.of_complaint(None, kind) for kind in ("abuse", "not-spam", "auth-failure")]
     samples += [Evidence.of_bounce(*ses.split("/")) for ses in (TRANSIENT, UNDETERMINED, "Permanent/Suppressed")]
+    samples += [evidence("Permanent/ContentRejected", None, "x")]
     samples += [evidence(UNDETERMINED, status, "x") for status in ("5.0.0", "5.1.0")]
     samples += [evidence(TRANSIENT, "5.1.1", "x"), evidence(PERMANENT, "5.2.3", "x"), evidence(PERMANENT, "5.2.1", "x")]
     samples += [evidence(PERMANENT, None, "smtp; 550 message too large"), evidence(PERMANENT, None, "smtp; 552 no")]

@@ -266,17 +266,22 @@ class LogsTable:
     def replace_event(
         self, old: DeliveryEvent, new: DeliveryEvent, suppression: "TransactWriteItemTypeDef | None" = None
     ) -> bool:
-        """Store an event as another rule takes it; False if it has changed since it was read, or was erased.
+        """Store an event as the table of bounces takes it now; False if it is not the old one any more, or was erased.
 
         Parameters: suppression, as that of `put_event`.
         """
+        stood = {"#rule": old.fact.rule, "#kind": old.fact.kind, "#type": old.fact.type}
+        # An erasure takes the evidence away, and nothing may bring back what it has taken.
+        condition = ["attribute_exists(evidence)"]
+        condition += [
+            f"{name} = :{name[1:]}" if value else f"attribute_not_exists({name})" for name, value in stood.items()
+        ]
         put: PutTypeDef = {
             "TableName": self._table,
             "Item": to_item(self._event_item(new)),
-            # An erasure takes the evidence away, and nothing may bring back what it has taken.
-            "ConditionExpression": "attribute_exists(evidence) AND #rule = :old",
-            "ExpressionAttributeNames": {"#rule": "rule"},
-            "ExpressionAttributeValues": to_item({":old": old.fact.rule}),
+            "ConditionExpression": " AND ".join(condition),
+            "ExpressionAttributeNames": {name: name[1:] for name in stood},
+            "ExpressionAttributeValues": to_item({f":{name[1:]}": value for name, value in stood.items()}),
         }
         return self._put(put, suppression)
 

@@ -145,72 +145,88 @@ class Rule:
 
 # --- What servers say -------------------------------------------------------------------------------------------------
 
-_ABOUT_THE_SENDER = (
-    "blacklist*", "black list*", "blocklist*", "block list*", "denylist*", "dnsbl", "rbl", "rbls", "blocked using",
-    "client host", "your ip", "ip … blocked", "ip … listed", "ip … banned", "sending ip", "sender ip", "reputation",
-    "ptr", "reverse dns", "reverse lookup", "rdns", "helo", "ehlo", "spf", "dkim", "dmarc", "unauthenticated",
-    "not authenticated", "authentication", "authenticate", "relay access", "relay denied", "relay … denied",
-    "relay not", "relaying denied", "relaying … not", "not … relay", "unable to relay", "sender verify", "sender verification",
-    "sender address rejected", "sender address verification", "sender domain", "invalid sender", "sender rejected",
-    "sender denied", "sender blocked", "envelope sender", "sender … not allowed", "dialup", "dynamic ip",
-    "ask your postmaster",
-)  # fmt: skip
 
-_MAILBOX_FULL = (
-    "mailbox full", "mailbox … full", "inbox full", "inbox … full", "maildrop … full", "account … full", "user … full",
-    "over quota", "overquota", "exceeded … quota", "exceeds … quota", "quota exceeded", "quota … exceeded",
-    "quota … full", "quota … reached", "out of storage", "exceeded storage", "exceeded … storage", "storage … exceeded",
-    "storage … full", "insufficient storage", "insufficient system storage", "insufficient disk space", "disk quota",
-    "disk full", "not enough storage", "not enough space", "no space left", "mailbox size limit", "mailbox … too large",
-    "mailbox limit", "mailboxfull", "mailbox exceeds", "postfach … voll",
-)  # fmt: skip
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(phrase.split()) for phrase in text.split(","))
 
-_TOO_LARGE = (
-    "message size", "message … too large", "message … too big", "message … too long", "mail … too large",
-    "email … too large", "size limit", "maximum size", "maximum message", "exceeds size", "exceeds … size",
-)  # fmt: skip
 
-_OF_THE_MOMENT = (
-    "temporar*", "try again", "try later", "retry later", "please retry", "later time", "too many", "too fast",
-    "too frequently", "rate limit*", "rate … exceeded", "at a rate", "sending quota", "sending limit", "throttl*",
-    "deferred", "greylist*", "graylist*", "grey listed", "timed out", "timeout", "time out", "system busy",
-    "server busy", "too busy", "overloaded", "service unavailable", "service … not available", "not available now",
-    "message expired", "message … expired", "delivery time expired", "retry time", "connection refused",
-    "connection reset", "connection lost", "connection dropped", "network unreachable",
-    "insufficient resources", "insufficient system resources", "hop count", "mail loop", "mail … loop*", "routing loop",
-    "forwarding loop", "loops back",
-)  # fmt: skip
+_ABOUT_THE_SENDER = _phrases(
+    """
+    blacklist*, black list*, blocklist*, block list*, denylist*, dnsbl, rbl, rbls, blocked using, client host,
+    your ip, ip … blocked, ip … listed, ip … banned, sending ip, sender ip, reputation, ptr, reverse dns,
+    reverse lookup, rdns, helo, ehlo, spf, dkim, dmarc, unauthenticated, not authenticated, authentication,
+    authenticate, relay access, relay denied, relay … denied, relay not, relaying denied, relaying … not,
+    not … relay, unable to relay, sender verify, sender verification, sender address rejected,
+    sender address verification, sender domain, invalid sender, sender rejected, sender denied, sender blocked,
+    envelope sender, sender … not allowed, dialup, dynamic ip, ask your postmaster
+    """
+)
 
-_NO_SUCH_MAILBOX = (
-    "user unknown", "unknown user", "no such user", "no such recipient", "no such mailbox", "no such address",
-    "no such account", "no such person", "no such local user", "no such domain", "no mailbox", "not exist",
-    "doesn't exist", "don't exist", "user … not found", "recipient … not found", "mailbox … not found",
-    "address … not found", "account … not found", "alias … not found", "domain … not found", "no longer exist*",
-    "no longer valid", "no longer available", "no longer active", "no longer in use", "non existent", "nonexistent",
-    "unknown recipient", "recipient unknown", "recipient … unknown", "unknown address", "address unknown",
-    "unknown mailbox", "mailbox unknown", "unknown account", "account unknown", "unknown local part", "unknown alias",
-    "invalid recipient", "invalid mailbox", "invalid address", "invalid user", "recipient invalid",
-    "recipient is invalid", "address invalid", "address is invalid", "not a valid mailbox", "not a valid recipient",
-    "not a valid user", "not a known user", "not known here", "mailbox unavailable", "mailbox … disabled", "account … disabled",
-    "user … disabled", "mailbox … inactive", "account … inactive", "user … inactive", "mailbox … deactivated",
-    "account … deactivated", "account … closed", "account … deleted", "account … suspended", "account … terminated",
-    "discontinued", "recipientnotfound", "nosuchuser", "not our customer", "doesn't have a", "user … not listed",
-    "unrouteable address", "undeliverable address", "empfänger unbekannt", "benutzer unbekannt", "bad destination",
-)  # fmt: skip
+_MAILBOX_FULL = _phrases(
+    """
+    mailbox full, mailbox is full, mailbox … is full, mailbox is too full, full mailbox, inbox full, inbox is full,
+    maildrop is full, account full, account is full, user full, user is full, over quota, overquota,
+    exceeded … quota, exceeds … quota, quota exceeded, quota … exceeded, quota … full, quota … reached,
+    out of storage, exceeded storage, exceeded … storage, storage … exceeded, storage … full, insufficient storage,
+    insufficient system storage, insufficient disk space, disk quota, disk full, not enough storage,
+    not enough space, no space left, mailbox size limit, mailbox … too large, mailbox limit, mailboxfull,
+    mailbox exceeds, postfach … voll
+    """
+)
 
-_NO_SUCH_DOMAIN = (
-    "invalid domain", "no such domain", "unknown domain", "domain unknown", "domain … not found", "domain not exist",
-    "domain … not exist", "domain … doesn't exist", "host … not found", "host unknown", "unknown host",
-    "no such host", "unable to lookup dns", "nxdomain", "name or service not known", "no mx", "null mx",
-    "unrouteable",
-)  # fmt: skip
+_TOO_LARGE = _phrases(
+    """
+    message size, message … too large, message … too big, message … too long, mail … too large, email … too large,
+    size limit, maximum size, maximum message, exceeds size, exceeds … size
+    """
+)
 
-_ABOUT_THE_MESSAGE = (
-    "spam*", "antispam", "junk", "unsolicited", "bulk mail", "bulk email", "virus*", "malware", "phishing", "content",
-    "attachment*", "block", "blocked", "blocking", "policy", "policies", "filter*", "suspicious", "prohibit*",
-    "banned", "security", "message rejected", "message refused", "message … rejected as", "starttls", "tls",
-    "message header*", "malformed",
-)  # fmt: skip
+_OF_THE_MOMENT = _phrases(
+    """
+    temporar*, try again, try later, retry later, please retry, later time, too many, too fast, too frequently,
+    rate limit*, rate … exceeded, at a rate, sending quota, sending limit, throttl*, deferred, greylist*, graylist*,
+    grey listed, timed out, timeout, time out, system busy, server busy, too busy, overloaded, service unavailable,
+    service … not available, not available now, message expired, message … expired, delivery time expired,
+    retry time, connection refused, connection reset, connection lost, connection dropped, network unreachable,
+    insufficient resources, insufficient system resources, hop count, mail loop, mail … loop*, routing loop,
+    forwarding loop, loops back
+    """
+)
+
+_NO_SUCH_MAILBOX = _phrases(
+    """
+    user unknown, unknown user, no such user, no such recipient, no such mailbox, no such address, no such account,
+    no such person, no such local user, no such domain, no mailbox, not exist, doesn't exist, don't exist,
+    user … not found, recipient … not found, mailbox … not found, address … not found, account … not found,
+    alias … not found, domain … not found, no longer exist*, no longer valid, no longer available, no longer active,
+    no longer in use, non existent, nonexistent, unknown recipient, recipient unknown, recipient … unknown,
+    unknown address, address unknown, unknown mailbox, mailbox unknown, unknown account, account unknown,
+    unknown local part, unknown alias, invalid recipient, invalid mailbox, invalid address, invalid user,
+    recipient invalid, recipient is invalid, address invalid, address is invalid, not a valid mailbox,
+    not a valid recipient, not a valid user, not a known user, not known here, mailbox unavailable,
+    mailbox … disabled, account … disabled, user … disabled, mailbox … inactive, account … inactive,
+    user … inactive, mailbox … deactivated, account … deactivated, account … closed, account … deleted,
+    account … suspended, account … terminated, discontinued, recipientnotfound, nosuchuser, not our customer,
+    doesn't have a, user … not listed, unrouteable address, undeliverable address, empfänger unbekannt,
+    benutzer unbekannt, bad destination
+    """
+)
+
+_NO_SUCH_DOMAIN = _phrases(
+    """
+    invalid domain, no such domain, unknown domain, domain unknown, domain … not found, domain not exist,
+    domain … not exist, domain … doesn't exist, host … not found, host unknown, unknown host, no such host,
+    unable to lookup dns, nxdomain, name or service not known, no mx, null mx, unrouteable
+    """
+)
+
+_ABOUT_THE_MESSAGE = _phrases(
+    """
+    spam*, antispam, junk, unsolicited, bulk mail, bulk email, virus*, malware, phishing, content, attachment*,
+    block, blocked, blocking, policy, policies, filter*, suspicious, prohibit*, banned, security, message rejected,
+    message refused, message … rejected as, starttls, tls, message header*, malformed
+    """
+)
 
 
 # --- The table --------------------------------------------------------------------------------------------------------
@@ -265,6 +281,18 @@ TABLE = (
         says=_NO_SUCH_DOMAIN,
     ),
     Rule("transient", Verdict.SOFT, "SES calls it transient.", ses=("Transient/*",)),
+    Rule(
+        "ses-not-the-address",
+        Verdict.SOFT,
+        "SES says that it is about the message or the moment.",
+        ses=(
+            "*/MailboxFull",
+            "*/MessageTooLarge",
+            "*/ContentRejected",
+            "*/AttachmentRejected",
+            "*/CustomTimeoutExceeded",
+        ),
+    ),
     Rule("status-transient", Verdict.SOFT, "The status or the reply is a transient one.", codes=("4.x.x", "4yz")),
     Rule("status-mailbox-full", Verdict.SOFT, "The mailbox is full.", codes=("5.2.2",)),
     Rule("status-too-large", Verdict.SOFT, "This message is too large.", codes=("5.2.3", "5.3.4")),
