@@ -19,6 +19,7 @@ from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.person_history import PersonHistory
+from polypost.adapters.suppressions import Suppressions
 from polypost.errors import PolypostError
 from polypost_cli import aws
 from polypost_cli.local_environment import STACK_PATH, isolate
@@ -34,6 +35,7 @@ class Target:
     logs: LogsTable
     log_entries: LogEntries
     history: PersonHistory
+    suppressions: Suppressions
     identities: aws.Identities
 
     @property
@@ -90,7 +92,8 @@ def _target(stack: str) -> Target:
     logs = LogsTable(dynamodb, outputs["LogsTable"], access.address_key)
     log_entries = LogEntries(dynamodb, outputs["LogsTable"], access.address_key)
     history = PersonHistory(dynamodb, outputs["LogsTable"], access.address_key)
-    return Target(access, contacts, logs, log_entries, history, aws.Identities())
+    suppressions = Suppressions(dynamodb, outputs["ContactsTable"], access.address_key, access.settings)
+    return Target(access, contacts, logs, log_entries, history, suppressions, aws.Identities())
 
 
 def _local_stack(port: int) -> str:

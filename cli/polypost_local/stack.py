@@ -42,7 +42,7 @@ _SUBSCRIPTION_PARAMETERS: Final = frozenset({"TopicArn", "Protocol", "Endpoint",
 
 
 # `${Name}` and `${Name.Attribute}` in Fn::Sub; `${!Literal}` is none.
-_PLACEHOLDER: Final = re.compile(r"\$\{([^!}]+)\}")
+_PLACEHOLDER: Final = re.compile(r"\$\{([^!{}]+)\}")
 
 
 class StackError(LocalStackError):

@@ -21,9 +21,11 @@ from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
 from polypost_local import demo
 from support.inxmail import send_body
+from support.ses import bounce_object, bounced
 
 from .conftest import LocalEngine, RunningStack
 from .test_inxmail import API, eventually, listed, mail, send
+from .test_rare_paths import report
 from .test_stratuscore import id_in
 from .test_stratuscore import log as log_mail
 
@@ -71,6 +73,7 @@ def test_help_at_every_level() -> None:
         ["spaces", "create"],
         ["keys", "create"],
         ["domains", "add"],
+        ["events", "reclassify"],
         ["logs", "show"],
         ["messages", "show"],
         ["templates"],
@@ -187,8 +190,61 @@ def test_all_that_is_known_of_a_message(run: Run, local_stack: RunningStack) -> 
     assert known["message"]["ref"]["sourceSystem"] == "S"
     assert {event["kind"] for event in known["events"]} >= {"send", "bounce"}
     shown = run("messages", "show", message_id).stdout
-    for words in ("bounced", "bounce@simulator.amazonses.com", "550 5.1.1 user unknown", "info@example.com"):
+    for words in (
+        "bounced",
+        "bounce@simulator.amazonses.com",
+        "550 5.1.1 user unknown",
+        "info@example.com",
+        "text-no-mailbox",
+    ):
         assert words in shown
+
+
+def test_events_are_read_again_after_the_table_has_changed(
+    run: Run, local_stack: RunningStack, local_engine: LocalEngine
+) -> None:
+    address = f"{uuid.uuid4().hex[:8]}@example.net"
+    message_id = send(local_stack, recipient=address)
+    report(local_engine, message_id, address, bounce_object(bounced(address, "5.2.2", "552 5.2.2 mailbox full")))
+    (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
+    assert row["type"] == "Soft"
+    words = ("events", "reclassify", "--space", demo.SPACE)
+    assert [change for change in as_json(run, *words)["changes"] if change["messageId"] == message_id] == []
+    # As an earlier table may have had it.
+    logs = local_engine.client("dynamodb")
+    table = local_engine.outputs["LogsTable"]
+    (item,) = [
+        item
+        for item in logs.query(
+            TableName=table,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": keys.message(message_id)["PK"]}),
+        )["Items"]
+        if item.get("rule")
+    ]
+    logs.update_item(
+        TableName=table,
+        Key={"PK": item["PK"], "SK": item["SK"]},
+        UpdateExpression="SET #rule = :rule, #type = :type",
+        ExpressionAttributeNames={"#rule": "rule", "#type": "type"},
+        ExpressionAttributeValues=to_item({":rule": "former", ":type": "Hard"}),
+    )
+    shown = run(*words).stdout
+    for expected in (address, "bounce Hard (former)", "bounce Soft (status-mailbox-full)", "--yes applies it"):
+        assert expected in shown
+    assert [row["type"] for row in listed(local_stack, "bounces", message_id)] == ["Hard"]
+    assert "Applied 1 of 1 changes." in run(*words, "--yes").stdout
+    assert [row["type"] for row in listed(local_stack, "bounces", message_id)] == ["Soft"]
+    assert as_json(run, *words, "--yes", "--since", "2026-01-01")["applied"] == 0
+    assert "there is no space nobody" in run("events", "reclassify", "--space", "nobody", expect=1).stderr
+    assert "2026-13-01" in run(*words, "--since", "2026-13-01", expect=2).stderr
+
+
+def test_a_space_sets_how_many_soft_bounces_suppress(run: Run, space: str) -> None:
+    assert as_json(run, "spaces", "show", space)["settings"]["softBounceLimit"] == 5
+    run("spaces", "set", space, "--soft-bounce-limit", "2")
+    assert re.search(r"^soft bounce limit +2 *$", run("spaces", "show", space).stdout, re.MULTILINE)
+    assert "20" in run("spaces", "set", space, "--soft-bounce-limit", "21", expect=2).stderr
 
 
 def test_a_message_that_nobody_took_yet_is_queued(run: Run) -> None:

@@ -12,6 +12,7 @@ from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
 from polypost.adapters.mail_queue import encode
 from polypost.mail.mime import MESSAGE_ID_HEADER
+from polypost.models.access import SpaceSettings
 from polypost.models.attempts import Attempt
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.models.message_ids import new_message_id
@@ -99,6 +100,45 @@ def test_a_feedback_notification_finds_its_message(
     local_engine.client("sns").publish(TopicArn=local_engine.outputs["SesTopicArn"], Message=json.dumps(notification))
     (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
     assert row["sourceSystem"] == "feedback"
+
+
+def report(engine: LocalEngine, message_id: str, address: str, bounce: dict[str, Any]) -> None:
+    """Let SES tell of a bounce of one of the demo space's messages."""
+    tags = {"messageId": [message_id], "space": [demo.SPACE], "ses:configuration-set": ["x"]}
+    notification = {"eventType": "Bounce", "mail": mail_object([address]) | {"tags": tags}, "bounce": bounce}
+    engine.client("sns").publish(TopicArn=engine.outputs["SesTopicArn"], Message=json.dumps(notification))
+
+
+def test_an_address_that_bounces_softly_time_and_again_gets_no_more_mail(
+    local_stack: RunningStack, local_engine: LocalEngine
+) -> None:
+    address = f"{secrets.token_hex(4)}@example.net"
+    first = send(local_stack, recipient=address)
+    assert mail(local_stack, first)
+    # Its own delivery has to come first, or it may end the count.
+    eventually(partial(delivered, local_engine, first))
+    for number in range(SpaceSettings().soft_bounce_limit):
+        at = (datetime.now(UTC) + timedelta(minutes=number)).isoformat()
+        full = bounce_object(bounced(address, "4.2.2", "452 mailbox full"), timestamp=at, feedbackId=f"soft-{number}")
+        report(local_engine, first, address, full)
+    eventually(lambda: len(listed(local_stack, "bounces", first)) == SpaceSettings().soft_bounce_limit)
+    second = send(local_stack, recipient=address)
+    (row,) = eventually(partial(listed, local_stack, "bounces", second))
+    assert (row["type"], row["errorText"]) == ("Hard", "Not sent: repeated soft bounces")
+
+
+def delivered(engine: LocalEngine, message_id: str) -> list[Any]:
+    found = engine.client("dynamodb").query(
+        TableName=engine.outputs["LogsTable"],
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+        ExpressionAttributeValues=to_item(
+            {
+                ":pk": keys.message(message_id)["PK"],
+                ":sk": keys.events_of_kind(demo.SPACE, message_id, "delivery")["SK"],
+            }
+        ),
+    )
+    return list(found["Items"])
 
 
 def test_a_notification_that_sns_repeats_is_listed_once(local_stack: RunningStack, local_engine: LocalEngine) -> None:

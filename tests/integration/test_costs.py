@@ -54,6 +54,8 @@ INDEX_KEYS = (
 
 TO = "max@example.net"
 
+MAILBOX_FULL = bounce_object(bounced(TO, "4.2.2", "smtp; 452 4.2.2 mailbox full"), feedbackId="soft")
+
 
 def size(value: Any) -> int:
     """The bytes of attributes, near enough: names and values."""
@@ -94,7 +96,8 @@ def dynamodb_units(call: AwsCall) -> Counter[str]:
         kilobytes = math.ceil(size(attributes) / 1024)
     else:
         assert call.action == "UpdateItem"
-        attributes = dict.fromkeys(re.findall(r"#(\w+) = ", request["UpdateExpression"]))
+        names = request["ExpressionAttributeNames"]
+        attributes = {names[placeholder]: None for placeholder in re.findall(r"(#\w+) = ", request["UpdateExpression"])}
         kilobytes = 1
     # A write that its condition refused costs as much, but it came to no index.
     indexes = sum(key in attributes for key in INDEX_KEYS) if call.status == 200 else 0
@@ -152,6 +155,11 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
         "record a bounce": count(
             engine,
             lambda: api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce_object(bounced(TO))))),
+            **notified,
+        ),
+        "record a soft bounce": count(
+            engine,
+            lambda: api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=MAILBOX_FULL))),
             **notified,
         ),
         "refuse a request without credentials": count(

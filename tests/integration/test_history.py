@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from polypost.models.contacts import claims_of
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
 from polypost.usecases.delete_contact import GIVEN_UP
+from polypost.usecases.reclassify_events import Change, apply, reclassify_events
 from polypost_cli.local_environment import REGION
 from support.intershop import promotion_body
 from support.inxmail import send_body
@@ -484,3 +486,38 @@ def test_no_contact_is_deleted_without_its_job(api: Api, monkeypatch: pytest.Mon
 
 def test_what_is_no_job_stays_in_the_queue(api: Api) -> None:
     assert erase(api, "{}", "no JSON") == ["0", "1"]
+
+
+def test_the_evidence_of_a_bounce_is_erased_and_the_bounce_is_not_read_again(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    reported = bounced(ANN, f"5.2.2 ({ANN} is full)", f"552 5.2.2 <{ANN}> mailbox of Ann Leeson is full")
+    for destination in ([ANN], [BOB, ANN]):
+        bounce = bounce_object(reported, feedbackId=f"to {len(destination)}")
+        assert api.notify(in_sns_envelope(event("Bounce", message, destination, bounce=bounce))) == []
+    bobs = bounce_object(bounced(BOB, diagnostic=f"550 5.1.1 unknown, as {ANN} is"))
+    assert api.notify(in_sns_envelope(event("Bounce", message, [BOB, ANN], bounce=bobs))) == []
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    log = log_of(api)
+    assert ANN not in log
+    assert "Leeson" not in log
+    # One comes late.
+    late = bounce_object(reported, feedbackId="late")
+    assert api.notify(in_sns_envelope(event("Bounce", message, [ANN], bounce=late))) == []
+    assert ANN not in log_of(api)
+    assert {(row["recipient"], row["type"]) for row in api.bounces().body["bounces"]} == {("", "Soft"), (BOB, "Hard")}
+    found = reclassify_events(api.space, None, 5, logs=runtime.logs(), suppressions=runtime.suppressions())
+    assert (found.read, found.without_evidence, found.changes) == (4, 4, ())
+
+
+def test_an_event_that_is_erased_while_it_is_read_again_is_not_brought_back(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    api.notify(in_sns_envelope(event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN)))))
+    (old,) = runtime.logs().history(message.message_id)[1]
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    change = Change(old, replace(old, fact=replace(old.fact, type="Soft")))
+    assert not apply(change, logs=runtime.logs(), suppressions=runtime.suppressions())
+    assert ANN not in log_of(api)

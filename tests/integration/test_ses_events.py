@@ -11,9 +11,11 @@ from polypost import runtime
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost.mail.mime import MESSAGE_ID_HEADER
+from polypost.models.addresses import normalised
 from polypost.models.delivery import MessageRef
 from support.lambda_events import sns_event
 from support.ses import (
+    BOUNCED_AT,
     bounce_object,
     bounced,
     complaint_object,
@@ -113,7 +115,8 @@ def test_a_message_without_source_and_campaign_is_listed_without_them(api: Api) 
         ("Permanent/General", None, "Hard"),
         ("Permanent/OnAccountSuppressionList", "5.1.1", "Hard"),
         ("Permanent/Suppressed", None, "Hard"),
-        ("Transient/General", "5.3.4", "Hard"),
+        ("Transient/General", "5.3.4", "Soft"),
+        ("Transient/General", "5.1.1", "Hard"),
         ("Transient/General", "4.4.7", "Soft"),
         ("Transient/MailboxFull", None, "Soft"),
         ("Undetermined/Undetermined", None, None),
@@ -352,3 +355,277 @@ def test_members_that_ses_leaves_empty(api: Api, message: MessageRef) -> None:
     notification["mail"]["headers"] = [{"name": "Subject", "value": None}]
     assert api.notify(in_sns_envelope(notification)) == []
     assert len(api.bounces().body["bounces"]) == 1
+
+
+# --- Whose fact it is -------------------------------------------------------------------------------------------------
+
+FORWARD = "info@shop.example"
+STRANGER = "john.internal@corp.example"
+
+
+def rows_of(api: Api, name: str = "bounces") -> list[tuple[str, str | None]]:
+    rows = getattr(api, name)().body[name]
+    return sorted((row["recipient"], row.get("type")) for row in rows)
+
+
+def suppressed(api: Api, *addresses: str) -> list[str]:
+    standings = runtime.suppressions().standings(api.space, addresses)
+    return [address for address in addresses if standings[address].bounced or standings[address].complained]
+
+
+@pytest.mark.parametrize(
+    "reported", [STRANGER, "John <JOHN.INTERNAL@corp.example>", "rfc822;john.internal@corp.example", None]
+)
+def test_with_one_recipient_the_fact_is_the_recipients(api: Api, message: MessageRef, reported: str | None) -> None:
+    said = "smtp; 550 5.1.1 <John.Internal@CORP.example>: unknown, ask postmaster@corp.example about info@shop.example"
+    recipient = bounced(reported or "", diagnostic=said)
+    if reported is None:
+        del recipient["emailAddress"]
+    assert api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce_object(recipient)))) == []
+    (row,) = api.bounces().body["bounces"]
+    assert (row["recipient"], row["type"], row["errorCode"]) == (FORWARD, "Hard", "5.1.1")
+    assert row["errorText"] == (
+        "smtp; 550 5.1.1 <[forwarded address]>: unknown, ask postmaster@corp.example about info@shop.example"
+    )
+    assert suppressed(api, FORWARD, STRANGER) == [FORWARD]
+    assert "corp.example" not in str(facts(message)).replace("postmaster@corp.example", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("550 unknown user john.internal", "550 unknown user [forwarded address]"),
+        ("550 <john.internal>: unknown", "550 <[forwarded address]>: unknown"),
+        ("550 third.person@elsewhere.example gone", "550 [forwarded address] gone"),
+        ("550 info@example.com to INFO@shop.example.", "550 info@example.com to INFO@shop.example."),
+    ],
+)
+def test_nobody_learns_where_a_forward_leads(api: Api, message: MessageRef, said: str, shown: str) -> None:
+    bounce = bounce_object(bounced(STRANGER, diagnostic=said))
+    api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce)))
+    assert [row["errorText"] for row in api.bounces().body["bounces"]] == [shown]
+
+
+def test_a_word_is_no_address(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced("user@corp.example", diagnostic="550 5.1.1 user unknown <user>"))
+    api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce)))
+    (row,) = api.bounces().body["bounces"]
+    assert (row["errorText"], row["type"]) == ("550 5.1.1 user unknown <[forwarded address]>", "Hard")
+
+
+def test_a_forward_to_several_bounces_once(api: Api, message: MessageRef) -> None:
+    alive, gone = bounced("a@corp.example", "4.2.2", "452 full"), bounced("b@corp.example")
+    for order in ((alive, gone), (gone, alive)):
+        assert api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce_object(*order)))) == []
+    assert rows_of(api) == [(FORWARD, "Soft")]
+    assert suppressed(api, FORWARD) == []
+
+
+def test_what_names_the_recipient_goes_before_what_does_not(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(STRANGER, "4.2.2", "452 full"), bounced(FORWARD))
+    api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce)))
+    assert rows_of(api) == [(FORWARD, "Hard")]
+
+
+@pytest.mark.parametrize(
+    ("mailed", "reported"),
+    [
+        ("Max@Example.net", "max@EXAMPLE.net"),
+        ("max@xn--bcher-kva.example", "max@bücher.example"),
+        ("max@bücher.example", "max@xn--bcher-kva.example"),
+        ("Max <max@example.net>", "max@example.net"),
+    ],
+)
+def test_of_several_recipients_the_one_in_another_spelling(
+    api: Api, message: MessageRef, mailed: str, reported: str
+) -> None:
+    notification = event("Bounce", message, [mailed, "ann@example.net"], bounce=bounce_object(bounced(reported)))
+    assert api.notify(in_sns_envelope(notification)) == []
+    ((recipient, type_),) = rows_of(api)
+    assert (normalised(recipient), type_) == (normalised(reported), "Hard")
+    assert suppressed(api, reported, "ann@example.net") == [reported]
+
+
+def test_what_matches_nobody_is_told_of_all_and_suppresses_nobody(api: Api, message: MessageRef) -> None:
+    to, bcc = "to@example.net", "bcc@example.net"
+    bounce = bounce_object(bounced(STRANGER, diagnostic=f"550 5.1.1 <{STRANGER}> unknown"))
+    complaint = complaint_object("redacted@example.org")
+    for notification in (
+        event("Bounce", message, [to, bcc], bounce=bounce),
+        event("Complaint", message, [to, bcc], complaint=complaint),
+    ):
+        assert api.notify(in_sns_envelope(notification), in_sns_envelope(notification)) == []
+    assert rows_of(api) == [(bcc, None), (to, None)]
+    assert rows_of(api, "complaints") == [(bcc, None), (to, None)]
+    assert suppressed(api, to, bcc, STRANGER, "redacted@example.org") == []
+    assert "john" not in str(facts(message))
+    assert {fact["rule"] for fact in facts(message)} == {"recipient-unmatched"}
+
+
+def test_of_several_recipients_one_named_and_one_not(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(STRANGER), bounced("to@example.net"))
+    api.notify(in_sns_envelope(event("Bounce", message, ["to@example.net", "bcc@example.net"], bounce=bounce)))
+    assert rows_of(api) == [("bcc@example.net", None), ("to@example.net", "Hard")]
+
+
+def test_a_delivery_to_the_end_of_a_forward_is_the_recipients(api: Api, message: MessageRef) -> None:
+    delivery = {"timestamp": "2026-01-02T03:04:05.678Z", "recipients": [STRANGER], "smtpResponse": f"250 {STRANGER} OK"}
+    api.notify(in_sns_envelope(event("Delivery", message, [FORWARD], delivery=delivery)))
+    (fact,) = facts(message)
+    assert (fact["recipient"], fact["errorText"]) == (FORWARD, "250 [forwarded address] OK")
+
+
+def test_a_recipient_that_is_mailed_twice_has_one_fact(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(TO), bounced(TO.upper()))
+    api.notify(in_sns_envelope(event("Bounce", message, [TO, "MAX@example.net"], bounce=bounce)))
+    assert [type_ for _, type_ in rows_of(api)] == ["Hard"]
+
+
+# --- Members that a kind can do without -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"timestamp": None},
+        {"timestamp": "yesterday"},
+        {"headers": None},
+        {"headers": "none"},
+        {"headers": [None, {"name": "x"}, {"value": "y"}, 5]},
+        {"commonHeaders": None},
+        {"messageId": None},
+        {"source": None},
+        {"extra": {"linkTags": None}},
+    ],
+)
+def test_a_bounce_is_read_without_what_it_does_not_need(api: Api, message: MessageRef, damage: dict[str, Any]) -> None:
+    notification = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)), complaint="none", open=None)
+    notification["mail"] |= damage
+    assert api.notify(in_sns_envelope(notification)) == []
+    assert rows_of(api) == [(TO, "Hard")]
+    assert suppressed(api, TO) == [TO]
+
+
+@pytest.mark.parametrize("tags", [None, {}, {"messageId": []}, {"messageId": None, "space": [None]}, [], "none"])
+def test_without_readable_tags_the_header_says_which_message_it_is(api: Api, engine: Engine, tags: Any) -> None:
+    queued = queue_mail(api, engine)
+    assert api.deliver(queued) == []
+    headers = [{"name": MESSAGE_ID_HEADER, "value": api.message_id_of(queued)}]
+    notification = feedback("Bounce", "any", headers, bounce=bounce_object(bounced(TO)))
+    notification["mail"]["tags"] = tags
+    assert api.notify(in_sns_envelope(notification)) == []
+    assert rows_of(api) == [(TO, "Hard")]
+
+
+def test_empty_lists_among_other_tags(api: Api, message: MessageRef) -> None:
+    notification = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))
+    notification["mail"]["tags"] |= {"ses:caller-identity": [], "ses:source-ip": None, "campaignId": []}
+    assert api.notify(in_sns_envelope(notification)) == []
+    assert "campaignId" not in api.bounces().body["bounces"][0]
+
+
+@pytest.mark.parametrize("recipients", [{}, {"complainedRecipients": None}, {"complainedRecipients": []}])
+def test_a_complaint_without_recipients_is_the_mails(api: Api, message: MessageRef, recipients: dict[str, Any]) -> None:
+    complaint = complaint_object(TO)
+    del complaint["complainedRecipients"]
+    listed = complaint | {"complaintSubType": "OnTenantSuppressionList", "feedbackId": "another"}
+    api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=listed | recipients)))
+    assert rows_of(api) == [(TO, "Hard")]
+    assert suppressed(api, TO) == []
+    assert api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint | recipients))) == []
+    assert rows_of(api, "complaints") == [(TO, "abuse")]
+
+
+def test_a_bounce_without_a_time_of_its_own_has_the_mails(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(TO), timestamp=None)
+    assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce))) == []
+    assert [row["timestamp"] for row in api.bounces().body["bounces"]] == ["20260102030400"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "objects", "damage"),
+    [
+        ("Send", {"send": {}}, {"timestamp": None}),
+        ("Reject", {"reject": {"reason": "x"}}, {"timestamp": None}),
+        ("Send", {"send": {}}, {"destination": None}),
+        ("Bounce", {"bounce": {"bouncedRecipients": [{}], "timestamp": BOUNCED_AT}}, {"destination": []}),
+        ("Delivery", {"delivery": None}, {}),
+        ("Bounce", {"bounce": bounce_object(bounced(TO))}, {"tags": {"messageId": ["../x"], "space": ["s"]}}),
+        ("Bounce", {"bounce": bounce_object(bounced(TO))}, {"tags": {"messageId": ["0" * 24], "space": ["S/../"]}}),
+    ],
+)
+def test_a_notification_is_kept_where_its_kind_needs_what_is_missing(
+    api: Api, message: MessageRef, kind: str, objects: dict[str, Any], damage: dict[str, Any]
+) -> None:
+    notification = event(kind, message, [TO], **objects)
+    notification["mail"] |= damage
+    assert api.notify(in_sns_envelope(notification)) == ["0"]
+    assert facts(message) == []
+
+
+def test_what_ses_says_is_bounded(api: Api, message: MessageRef) -> None:
+    long = "5.1.1 user unknown " * 10_000
+    recipient = bounced(TO, status=long, diagnostic=long) | {"action": long}
+    bounce = bounce_object(recipient, bounce_type=f"{long}/{long}", feedbackId=long)
+    assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce))) == []
+    (fact,) = facts(message)
+    assert len(json.dumps(fact, default=str)) < 2500
+    assert rows_of(api) == [(TO, "Hard")]
+
+
+# --- Whose message it is ----------------------------------------------------------------------------------------------
+
+
+def test_tags_that_name_another_space_than_the_messages_own_are_kept_for_a_person(api: Api, engine: Engine) -> None:
+    queued = queue_mail(api, engine)
+    assert api.deliver(queued) == []
+    forged = MessageRef(api.message_id_of(queued), f"other-{api.space}"[:63], "S", "C")
+    notifications = [
+        event("Bounce", forged, [TO], bounce=bounce_object(bounced(TO))),
+        event("Send", forged, [TO], send={}),
+    ]
+    assert api.notify(*map(in_sns_envelope, notifications)) == ["0", "1"]
+    assert facts(forged) == []
+    assert runtime.suppressions().standings(forged.space, [TO])[TO].bounced is False
+
+
+def test_an_event_of_another_space_before_there_is_a_row_takes_no_place(api: Api, engine: Engine) -> None:
+    queued = queue_mail(api, engine)
+    own = MessageRef(api.message_id_of(queued), api.space, "S", "C")
+    forged = MessageRef(own.message_id, f"other-{api.space}"[:63], "S", "C")
+    for message in (forged, own):
+        notification = event("Bounce", message, [TO], bounce=bounce_object(bounced(TO)))
+        assert api.notify(in_sns_envelope(notification)) == []
+    assert len(facts(own)) == 2
+    assert rows_of(api) == [(TO, "Hard")]
+    assert runtime.logs().send_fact(api.space, own.message_id) is None
+    api.deliver(queued)
+    _, events = runtime.logs().history(own.message_id)
+    assert {each.message.space for each in events} == {api.space}
+
+
+# --- Evidence ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_is_stored_with_its_rule_and_what_it_was_judged_by(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced(TO, "5.0.0 (permanent failure)", "smtp; 550 mailbox full"))
+    api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce)))
+    (fact,) = facts(message)
+    assert (fact["rule"], fact["type"], fact["errorCode"]) == ("text-mailbox-full", "Soft", "5.0.0")
+    assert fact["evidence"] == {
+        "sesType": "Permanent/General",
+        "status": "5.0.0 (permanent failure)",
+        "action": "failed",
+        "diagnostic": "smtp; 550 mailbox full",
+    }
+    (read,) = runtime.logs().history(message.message_id)[1]
+    assert read.fact.evidence is not None
+    assert read.fact.error_text == "smtp; 550 mailbox full"
+
+
+def test_an_authentication_report_is_no_complaint(api: Api, message: MessageRef) -> None:
+    complaint = complaint_object(TO, complaintFeedbackType="auth-failure")
+    assert api.notify(in_sns_envelope(event("Complaint", message, [TO], complaint=complaint))) == []
+    assert api.complaints().body["complaints"] == []
+    assert [fact["kind"] for fact in facts(message)] == ["auth-failure"]
+    assert suppressed(api, TO) == []

@@ -12,7 +12,7 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.logs_table import Claimed, LogsTable
 from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Permanent
-from polypost.models.access import Credential, Scope, Space
+from polypost.models.access import Credential, Scope, Space, SpaceSettings
 from polypost.models.campaigns import Campaign
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
@@ -36,7 +36,9 @@ class Delivery:
         engine.calls.clear()
         self._engine = engine
         self._logs = LogsTable(dynamodb.client, dynamodb.tables["LogsTable"], lambda: b"key")
-        self._suppressions = Suppressions(dynamodb.client, dynamodb.tables["ContactsTable"], lambda: b"key")
+        self._suppressions = Suppressions(
+            dynamodb.client, dynamodb.tables["ContactsTable"], lambda: b"key", lambda space: SpaceSettings()
+        )
         mail = Mail(
             sender=Mailbox(address=sender), recipient=Mailbox(address=TO), bcc=BCC, subject="Hello", text="World"
         )

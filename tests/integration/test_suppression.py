@@ -14,8 +14,8 @@ from polypost.adapters.mail_queue import decode
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
-from polypost.models.delivery import MessageRef
-from polypost.models.suppression import AddressStanding
+from polypost.models.delivery import EventKind, MessageRef
+from polypost.models.suppression import MOST_GROUNDS, AddressStanding, Ground, SuppressionReason
 from polypost.usecases.create_contact import create_contact
 from polypost.usecases.delete_contact import delete_contact
 from support.inxmail import send_body
@@ -136,7 +136,9 @@ def test_every_permutation_of_duplicates_suppresses_alike(api: Api) -> None:
     bodies = [bounce(api), complaint(api)]
     for order in itertools.permutations([0, 1, 0, 1]):
         assert api.notify(*(bodies[number] for number in order)) == []
-        assert standing(api) == AddressStanding(complained=True, bounced=True)
+        assert (standing(api).complained, standing(api).bounced) == (True, True)
+        assert {ground.reason for ground in standing(api).grounds} == {"complaint", "hard bounce"}
+        assert len(standing(api).grounds) == 2
     assert len(api.bounces().body["bounces"]) == 1
     assert len(api.complaints().body["complaints"]) == 1
 
@@ -211,3 +213,141 @@ def test_a_mail_waits_while_it_is_not_known_who_may_get_it(
     assert [call for call in engine.calls if call.action == SENT] == []
     assert api.deliver(queued) == []
     assert len([call for call in engine.calls if call.action == SENT]) == 1
+
+
+# --- Soft bounces -----------------------------------------------------------------------------------------------------
+
+
+def at(day: float) -> datetime:
+    return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day)
+
+
+def soft(api: Api, day: float, to: str = TO) -> str:
+    full = bounce_object(bounced(to, "4.2.2", "452 mailbox full"), timestamp=at(day).isoformat())
+    return in_sns_envelope(event("Bounce", message(api), [to], bounce=full))
+
+
+def arrival(api: Api, day: float, to: str = TO) -> str:
+    delivery = {"timestamp": at(day).isoformat(), "recipients": [to]}
+    return in_sns_envelope(event("Delivery", message(api), [to], delivery=delivery))
+
+
+def set_soft_bounce_limit(api: Api, limit: int) -> None:
+    space = runtime.access().space(api.space)
+    assert space is not None
+    settings = space.settings.model_copy(update={"soft_bounce_limit": limit})
+    runtime.access().change_space(space.model_copy(update={"settings": settings}))
+    runtime.access()._found.clear()
+
+
+def reason(api: Api) -> str | None:
+    suppression = standing(api).suppression(datetime.now(UTC))
+    return suppression.reason if suppression else None
+
+
+def test_five_soft_bounces_suppress_and_four_do_not(api: Api, engine: Engine) -> None:
+    assert api.notify(*(soft(api, day) for day in range(4))) == []
+    assert send(api, engine) == [[TO]]
+    fifth = soft(api, 4)
+    assert api.notify(fifth, fifth) == []
+    assert reason(api) == "repeated soft bounces"
+    assert standing(api).bounced
+    assert send(api, engine) == []
+    *_, row = api.bounces().body["bounces"]
+    assert (row["type"], row["errorText"]) == ("Hard", "Not sent: repeated soft bounces")
+
+
+def test_a_bounce_that_is_told_of_again_counts_once(api: Api) -> None:
+    bodies = [soft(api, day) for day in range(4)]
+    assert api.notify(*bodies, *bodies, *bodies) == []
+    assert reason(api) is None
+
+
+def test_an_arrival_between_them_ends_the_count(api: Api) -> None:
+    assert api.notify(*(soft(api, day) for day in (0, 1, 2)), arrival(api, 2.5)) == []
+    assert api.notify(*(soft(api, day) for day in (3, 4, 5, 6))) == []
+    assert reason(api) is None
+    assert api.notify(soft(api, 7)) == []
+    assert reason(api) == "repeated soft bounces"
+
+
+def test_an_arrival_of_somebody_else_does_not(api: Api) -> None:
+    assert api.notify(*(soft(api, day) for day in (0, 1, 2)), arrival(api, 2.5, "ann@example.net")) == []
+    assert api.notify(*(soft(api, day) for day in (3, 4))) == []
+    assert reason(api) == "repeated soft bounces"
+
+
+@pytest.mark.parametrize(("last", "expected"), [(30, "repeated soft bounces"), (30.001, None)])
+def test_they_count_within_thirty_days(api: Api, last: float, expected: str | None) -> None:
+    assert api.notify(*(soft(api, day) for day in (0, 1, 2, 3, last))) == []
+    assert reason(api) == expected
+
+
+FOUR = [("bounce", 0), ("bounce", 1), ("arrival", 1.5), ("bounce", 2)]
+SIX = [("bounce", 0), ("bounce", 1), ("bounce", 2), ("arrival", 2.5), ("bounce", 3), ("bounce", 4)]
+
+
+@pytest.mark.parametrize(
+    ("told", "orders", "left"),
+    [(FOUR, list(itertools.permutations(range(4))), [2]), (SIX, [(3, *range(3), 4, 5), (5, 4, 3, 2, 1, 0)], [3, 4])],
+)
+def test_every_order_of_bounces_and_an_arrival_gives_the_same(
+    api: Api, told: list[tuple[str, float]], orders: list[tuple[int, ...]], left: list[float]
+) -> None:
+    for number, order in enumerate(orders):
+        to = f"max{number}@example.net"
+        bodies = [arrival(api, day, to) if kind == "arrival" else soft(api, day, to) for kind, day in told]
+        for _ in range(2):
+            assert api.notify(*(bodies[index] for index in order)) == []
+            assert sorted(ground.at for ground in standing(api, to).grounds) == [at(day) for day in left]
+
+
+def test_a_space_sets_the_number(api: Api) -> None:
+    assert api.notify(soft(api, 0), soft(api, 1)) == []
+    for limit, expected in ((2, "repeated soft bounces"), (3, None), (0, None), (1, "repeated soft bounces")):
+        set_soft_bounce_limit(api, limit)
+        assert reason(api) == expected
+
+
+# Of some days the later ones are told of first.
+SHUFFLED = [*range(1, 2 * MOST_GROUNDS, 2), *range(0, MOST_GROUNDS, 2)]
+
+
+def test_soft_bounces_on_record_are_bounded_and_the_last_stay(api: Api) -> None:
+    assert api.notify(*(soft(api, day) for day in SHUFFLED)) == []
+    expected = [at(day) for day in sorted(SHUFFLED)[-MOST_GROUNDS:]]
+    assert sorted(ground.at for ground in standing(api).grounds) == expected
+
+
+def test_hard_bounces_on_record_are_bounded_and_the_first_stay(api: Api) -> None:
+    assert api.notify(*(bounce(api, timestamp=at(day).isoformat()) for day in SHUFFLED)) == []
+    expected = [at(day) for day in sorted(SHUFFLED)[:MOST_GROUNDS]]
+    assert sorted(ground.at for ground in standing(api).grounds) == expected
+    ground = standing(api).ground(SuppressionReason.HARD_BOUNCE)
+    assert ground is not None
+    assert (ground.at, ground.rule) == (at(0), "text-no-mailbox")
+
+
+def test_an_arrival_costs_no_write_where_nothing_is_on_record(api: Api, engine: Engine) -> None:
+    engine.calls.clear()
+    assert api.notify(arrival(api, 0)) == []
+    assert [action for action in engine.actions("dynamodb") if action not in ("GetItem", "BatchGetItem")] == ["PutItem"]
+    assert api.notify(soft(api, 1)) == []
+    engine.calls.clear()
+    assert api.notify(arrival(api, 2)) == []
+    assert "TransactWriteItems" in engine.actions("dynamodb")
+    assert standing(api).grounds == frozenset()
+
+
+def test_a_suppression_says_since_when_for_which_message_and_by_which_rule(api: Api) -> None:
+    ref = message(api)
+    hard = event("Bounce", ref, [TO], bounce=bounce_object(bounced(TO, "5.1.10", None)))
+    assert api.notify(in_sns_envelope(hard)) == []
+    assert standing(api).ground(SuppressionReason.HARD_BOUNCE) == Ground(
+        reason=SuppressionReason.HARD_BOUNCE,
+        at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
+        reported_as=EventKind.BOUNCE,
+        message_id=ref.message_id,
+        fact_id="feedback-1",
+        rule="status-address",
+    )

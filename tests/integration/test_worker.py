@@ -279,6 +279,6 @@ def test_a_claim_released_while_it_was_looked_at_is_tried_again(api: Api, engine
 
 
 def test_sess_own_word_is_read_consistently(api: Api, engine: Engine) -> None:
-    assert runtime.logs().send_fact("0" * 24) is None
+    assert runtime.logs().send_fact(api.space, "0" * 24) is None
     (call,) = engine.calls
     assert json.loads(call.request)["ConsistentRead"] is True

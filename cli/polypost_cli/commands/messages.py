@@ -1,13 +1,12 @@
 """`polypost messages`: what became of a mail."""
 
-import re
 from dataclasses import asdict
 from datetime import datetime
 
 import click
 
 from polypost.models.delivery import DeliveryEvent, status_of
-from polypost.models.message_ids import accepted_at
+from polypost.models.message_ids import MESSAGE_ID, accepted_at
 from polypost_cli.output import as_json, show_facts, show_json, show_table
 from polypost_cli.target import Target, on_a_stack
 
@@ -24,7 +23,7 @@ def messages() -> None:
 def show(target: Target, message_id: str, as_json: bool) -> None:
     """Show all that is known of the message MESSAGE_ID, the id that its sender was given."""
     message_id = message_id.lower()
-    if not re.fullmatch(r"[0-9a-f]{24}", message_id):
+    if not MESSAGE_ID.fullmatch(message_id):
         raise click.UsageError(f"{message_id:.40} is no message id: 24 hexadecimal digits")
     record, events = target.logs.history(message_id)
     status = status_of(record, events)
@@ -61,7 +60,8 @@ def show(target: Target, message_id: str, as_json: bool) -> None:
     show_facts(facts)
     if record is None:
         click.echo("No function has taken it from the queue yet, or no such mail was ever accepted.")
-    show_table(("time", "event", "recipient", "type", "code", "text"), map(_row, events), nothing="No events yet.")
+    columns = ("time", "event", "recipient", "type", "rule", "code", "text")
+    show_table(columns, map(_row, events), nothing="No events yet.")
 
 
 def _time(moment: datetime) -> str:
@@ -75,6 +75,7 @@ def _row(event: DeliveryEvent) -> tuple[str, ...]:
         fact.kind,
         fact.recipient,
         fact.type or "",
+        fact.rule or "",
         fact.error_code or "",
         fact.error_text or "",
     )

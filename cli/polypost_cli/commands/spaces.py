@@ -12,6 +12,7 @@ from pydantic import HttpUrl, ValidationError
 from polypost.models.access import Shop, Space
 from polypost.models.addresses import InvalidAddress, domain_of, parse_address
 from polypost.models.mail import Mailbox
+from polypost.models.suppression import MOST_GROUNDS, SOFT_BOUNCE_WINDOW
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
 
@@ -158,6 +159,12 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @_switch("--unique-names", "Whether no two contacts may have the same first and last name.")
 @_switch("--phone-with-country-code", "Whether two contacts may have the same Phone in different countries.")
 @_switch("--visitor-details", "Whether IP address and browser of who follows a link are recorded, or the time alone.")
+@click.option(
+    "--soft-bounce-limit",
+    type=click.IntRange(0, MOST_GROUNDS),
+    help=f"After how many soft bounces within {SOFT_BOUNCE_WINDOW.days} days, with no mail arriving between them, an"
+    " address gets no more mail; 0 for never.",
+)
 @click.option("--sender", type=Sender(), help="Whom the mails are from that the space itself writes.")
 @click.option(
     "--shop-url",

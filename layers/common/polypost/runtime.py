@@ -76,7 +76,7 @@ def erasures() -> ErasureQueue:
 @cache
 def suppressions() -> Suppressions:
     """What the Contacts table holds of addresses."""
-    return Suppressions(_dynamodb(), setting("CONTACTS_TABLE"), access().address_key)
+    return Suppressions(_dynamodb(), setting("CONTACTS_TABLE"), access().address_key, access().settings)
 
 
 @cache

@@ -38,6 +38,25 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _deserialize(value) for name, value in item.items()}
 
 
+def update_of(set_values: Mapping[str, Any], remove: Iterable[str] = ()) -> Any:
+    """The parameters of an UpdateItem that sets attributes, and takes others away; a None is left alone.
+
+    An attribute may have any name.
+    """
+    given = {name: value for name, value in set_values.items() if value is not None}
+    placeholders = {name: f"#{number}" for number, name in enumerate((*given, *remove))}
+    clauses = {
+        "SET": [f"{placeholders[name]} = {placeholders[name].replace('#', ':')}" for name in given],
+        "REMOVE": [placeholders[name] for name in remove],
+    }
+    update = {
+        "UpdateExpression": " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts),
+        "ExpressionAttributeNames": {placeholder: name for name, placeholder in placeholders.items()},
+    }
+    values = to_item({placeholders[name].replace("#", ":"): value for name, value in given.items()})
+    return update | ({"ExpressionAttributeValues": values} if values else {})
+
+
 def query_all(client: "DynamoDBClient", table: str, **query: Any) -> list[dict[str, Any]]:
     """All items that a Query finds, in its order.
 

@@ -131,14 +131,14 @@ def copy(message_id: str) -> Key:
     return {"PK": message(message_id)["PK"], "SK": "BCC"}
 
 
-def event(message_id: str, kind: str, recipient_hash: str, fact_id: str) -> Key:
-    """One event: a message, a kind, a recipient, and SES's feedback id or else the event's time."""
-    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", kind, recipient_hash, fact_id)}
+def event(space_id: str, message_id: str, kind: str, recipient_hash: str, fact_id: str) -> Key:
+    """One event: a space, a message, SES's kind, a recipient, and SES's feedback id or else the event's time."""
+    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", space_id, kind, recipient_hash, fact_id)}
 
 
-def events_of_kind(message_id: str, kind: str) -> Key:
+def events_of_kind(space_id: str, message_id: str, kind: str) -> Key:
     """The partition and the sort key prefix of all events of one kind of a message."""
-    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", kind, "")}
+    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", space_id, kind, "")}
 
 
 def event_list(

@@ -1,14 +1,15 @@
 """The Logs table: messages, and what became of them."""
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import from_item, query_all, to_item, transact
+from polypost.adapters.dynamodb import from_item, query_all, to_item, transact, update_of
+from polypost.models.bounces import Evidence
 from polypost.models.delivery import (
     LIST_OF_KIND,
     DeliveryEvent,
@@ -19,6 +20,7 @@ from polypost.models.delivery import (
     Fact,
     MessageRecord,
     MessageRef,
+    error_text_of,
 )
 from polypost.models.mail import QueuedMail
 
@@ -214,8 +216,10 @@ class LogsTable:
         )
         row = keys.message(message_id)
         record = next((_message_record(item) for item in items if item["SK"] == row["SK"]), None)
-        events = [_event(item) for item in items if "kind" in item]
-        return record, sorted(events, key=lambda event: event.fact.occurred_at)
+        events = [event_of(item) for item in items if "kind" in item]
+        # What tags claimed of another space, before there was a row, is no event of this message.
+        own = [event for event in events if record is None or event.message.space == record.ref.space]
+        return record, sorted(own, key=lambda event: event.fact.occurred_at)
 
     def _update_input(
         self,
@@ -226,21 +230,9 @@ class LogsTable:
         condition: str | None = None,
         condition_values: Mapping[str, Any] = {},
     ) -> Any:
-        values = {name: value for name, value in set_values.items() if value is not None}
-        expression = ""
-        if values:
-            expression += "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        if remove:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item(keys.message(message_id)),
-            "UpdateExpression": expression.strip(),
-            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, *remove)},
-        }
-        attribute_values = to_item({f":{name}": value for name, value in values.items()} | dict(condition_values))
-        if attribute_values:
-            request["ExpressionAttributeValues"] = attribute_values
+        request = {"TableName": self._table, "Key": to_item(keys.message(message_id))} | update_of(set_values, remove)
+        if condition_values:
+            request["ExpressionAttributeValues"] |= to_item(condition_values)
         if condition:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
@@ -269,6 +261,31 @@ class LogsTable:
             "Item": to_item(self._event_item(event, anonymous=anonymous)),
             "ConditionExpression": "attribute_not_exists(PK)",
         }
+        return self._put(put, suppression)
+
+    def replace_event(
+        self, old: DeliveryEvent, new: DeliveryEvent, suppression: "TransactWriteItemTypeDef | None" = None
+    ) -> bool:
+        """Store an event as the table of bounces takes it now; False if it is not the old one any more, or was erased.
+
+        Parameters: suppression, as that of `put_event`.
+        """
+        stood = {"#rule": old.fact.rule, "#kind": old.fact.kind, "#type": old.fact.type}
+        # An erasure takes the evidence away, and nothing may bring back what it has taken.
+        condition = ["attribute_exists(evidence)"]
+        condition += [
+            f"{name} = :{name[1:]}" if value else f"attribute_not_exists({name})" for name, value in stood.items()
+        ]
+        put: PutTypeDef = {
+            "TableName": self._table,
+            "Item": to_item(self._event_item(new)),
+            "ConditionExpression": " AND ".join(condition),
+            "ExpressionAttributeNames": {name: name[1:] for name in stood},
+            "ExpressionAttributeValues": to_item({f":{name[1:]}": value for name, value in stood.items()}),
+        }
+        return self._put(put, suppression)
+
+    def _put(self, put: "PutTypeDef", suppression: "TransactWriteItemTypeDef | None") -> bool:
         try:
             if suppression is None:
                 with translated_errors("dynamodb.PutItem"):
@@ -279,9 +296,45 @@ class LogsTable:
             return False
         return True
 
-    def send_fact(self, message_id: str) -> Fact | None:
+    def reported_events(self, space: str, since: datetime | None = None) -> Iterator[DeliveryEvent]:
+        """All that SES reported to a space as a bounce or a complaint, of the lists one after another, oldest first.
+
+        The index lags a moment behind.
+        """
+        first, last = keys.event_order_bounds(since, None)
+        for each in EventList:
+            partition = keys.event_list(space, each, None, None)["eventList"]
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName=keys.EVENT_INDEXES["eventList"],
+                KeyConditionExpression="eventList = :list AND eventOrder BETWEEN :first AND :last",
+                ExpressionAttributeValues=to_item({":list": partition, ":first": first, ":last": last}),
+            )
+            with translated_errors("dynamodb.Query"):
+                for page in pages:
+                    events = (event_of(from_item(item)) for item in page["Items"])
+                    yield from (event for event in events if event.fact.rule is not None)
+
+    def has_arrived_since(self, space: str, address: str, moment: datetime) -> bool:
+        """Whether a mail to an address has arrived after a moment; the index lags a moment behind."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="ByPerson",
+            KeyConditionExpression="person = :person AND personOrder > :moment",
+            ExpressionAttributeValues=to_item(
+                {
+                    ":person": keys.person(space, keys.address_hash(self._address_key(), address)),
+                    ":moment": keys.instant(moment),
+                }
+            ),
+        )
+        deliveries = keys.events_of_kind(space, "", EventKind.DELIVERY)["SK"]
+        with translated_errors("dynamodb.Query"):
+            return any(from_item(item)["SK"].startswith(deliveries) for page in pages for item in page["Items"])
+
+    def send_fact(self, space: str, message_id: str) -> Fact | None:
         """SES's own word that it took a message, read consistently; None while it has not come."""
-        key = keys.events_of_kind(message_id, EventKind.SEND)
+        key = keys.events_of_kind(space, message_id, EventKind.SEND)
         with translated_errors("dynamodb.Query"):
             answer = self._client.query(
                 TableName=self._table,
@@ -291,7 +344,7 @@ class LogsTable:
                 Limit=1,
             )
         for item in map(from_item, answer["Items"]):
-            return _event(item).fact
+            return event_of(item).fact
         return None
 
     def list_events(
@@ -308,7 +361,7 @@ class LogsTable:
             answer = self._query_list(space, event_list, criteria, page_size + 1 - len(rows), start_key)
             rows += [from_item(item) for item in answer["Items"]]
             start_key = answer.get("LastEvaluatedKey", _END)
-        return EventPage(page, len(rows) <= page_size, tuple(map(_event, rows[:page_size])))
+        return EventPage(page, len(rows) <= page_size, tuple(map(event_of, rows[:page_size])))
 
     def _skip(self, space: str, event_list: EventList, criteria: EventFilter, rows: int) -> Mapping[str, Any] | None:
         """Where the rows after the first ones begin. It walks, so a page costs what lies before it."""
@@ -350,7 +403,8 @@ class LogsTable:
     def _event_item(self, event: DeliveryEvent, *, anonymous: bool = False) -> dict[str, Any]:
         message, fact = event.message, event.fact
         address_hash = keys.address_hash(self._address_key(), fact.recipient)
-        item = keys.event(message.message_id, fact.kind, address_hash, fact.fact_id) | {
+        key = keys.event(message.space, message.message_id, fact.reported_as, address_hash, fact.fact_id)
+        item: dict[str, Any] = key | {
             "kind": fact.kind,
             "messageId": message.message_id,
             "space": message.space,
@@ -361,14 +415,18 @@ class LogsTable:
             "factId": fact.fact_id,
             "type": fact.type,
             "errorCode": fact.error_code,
-            # Servers repeat the address in it.
-            "errorText": None if anonymous else fact.error_text and fact.error_text[:_LONGEST_ERROR_TEXT],
-            "sesType": fact.ses_type,
+            "rule": fact.rule,
             "sesId": fact.ses_message_id,
         }
+        # Servers repeat the address in what they say. The text of an error follows from its evidence, if it has any.
+        if not anonymous and fact.evidence is not None:
+            item["evidence"] = _evidence_item(fact.evidence)
+        elif not anonymous and fact.error_text is not None:
+            item["errorText"] = fact.error_text[:_LONGEST_ERROR_TEXT]
         listed_in = LIST_OF_KIND.get(fact.kind)
         if listed_in is not None:
-            item |= keys.event_list(message.space, listed_in, message.source_system, message.campaign_id)
+            filters = (None, None) if listed_in is EventList.NEITHER else (message.source_system, message.campaign_id)
+            item |= keys.event_list(message.space, listed_in, *filters)
             item["eventOrder"] = keys.event_order(fact.occurred_at, message.message_id, address_hash)
         if fact.kind is not EventKind.SEND and not anonymous:
             # The message's own row stands for its sending.
@@ -405,18 +463,43 @@ def _message_record(row: Mapping[str, Any]) -> MessageRecord:
     )
 
 
-def _event(item: Mapping[str, Any]) -> DeliveryEvent:
+def _evidence_item(evidence: Evidence) -> dict[str, str]:
+    members = {
+        "sesType": evidence.ses_type,
+        "status": evidence.reported_status,
+        "action": evidence.action,
+        "diagnostic": evidence.diagnostic,
+        "feedbackType": evidence.feedback_type,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _evidence(item: Mapping[str, str]) -> Evidence:
+    return Evidence(
+        ses_type=item["sesType"],
+        reported_status=item.get("status"),
+        action=item.get("action"),
+        diagnostic=item.get("diagnostic"),
+        feedback_type=item.get("feedbackType"),
+    )
+
+
+def event_of(item: Mapping[str, Any]) -> DeliveryEvent:
+    """The event in an item."""
+    kind = EventKind(item["kind"])
+    evidence = _evidence(item["evidence"]) if "evidence" in item else None
     return DeliveryEvent(
         MessageRef(item["messageId"], item["space"], item.get("sourceSystem"), item.get("campaignId")),
         Fact(
-            kind=EventKind(item["kind"]),
+            kind=kind,
             recipient=item.get("recipient", ""),
             occurred_at=datetime.fromisoformat(item["occurredAt"]),
             fact_id=item["factId"],
             type=item.get("type"),
             error_code=item.get("errorCode"),
-            error_text=item.get("errorText"),
-            ses_type=item.get("sesType"),
+            error_text=error_text_of(kind, evidence) if evidence else item.get("errorText"),
+            rule=item.get("rule"),
+            evidence=evidence,
             ses_message_id=item.get("sesId"),
         ),
     )

@@ -16,7 +16,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from polypost.errors import OutcomeUnknown, Permanent, Retryable
+from polypost.models.access import SPACE_ID
 from polypost.models.delivery import MessageRef
+from polypost.models.message_ids import MESSAGE_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -87,10 +89,13 @@ def encode_tags(message: MessageRef) -> "list[MessageTagTypeDef]":
 def decode_tags(tags: dict[str, list[str]]) -> MessageRef | None:
     """The message that an event's tags name, or None where they are not this project's.
 
-    Raises: ValueError, for free text that is not base64url of UTF-8.
+    Raises: ValueError, for an id that is none, or free text that is not base64url of UTF-8.
     """
     if "messageId" not in tags or "space" not in tags:
         return None
+    for name, pattern in (("messageId", MESSAGE_ID), ("space", SPACE_ID)):
+        if not pattern.fullmatch(tags[name][0]):
+            raise ValueError(f"{name} {tags[name][0]:.100}")
 
     def text(name: str) -> str | None:
         if name not in tags:

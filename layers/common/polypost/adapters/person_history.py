@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
 from polypost.adapters.clients import translated_errors
-from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item
+from polypost.adapters.dynamodb import batch_get, from_item, query_all, to_item, update_of
 from polypost.adapters.interactions import interaction_of, visit_of
 from polypost.adapters.log_entries import entry_of
-from polypost.adapters.logs_table import ANONYMOUS_FAILURE
+from polypost.adapters.logs_table import ANONYMOUS_FAILURE, event_of
 from polypost.models.delivery import EventKind
 from polypost.models.history import TimelineEntry, TimelinePage, TimelinePosition
 from polypost.models.message_ids import accepted_at
@@ -93,30 +93,21 @@ class PersonHistory:
 
         hers = {item[name].lower() for item in items for name in ("recipient", "bcc") if is_hers(item, name)}
         for item in items:
-            names = ["recipient", "subject", "person", "personOrder"] if is_hers(item, "recipient") else []
-            names += ["bcc"] if is_hers(item, "bcc") else []
             # Servers and SES repeat addresses in what they say, also of another recipient.
-            if any(address in item.get("errorText", "").lower() for address in hers):
-                names.append("errorText")
+            said = ["errorText", "evidence"]
+            names = ["recipient", "subject", "person", "personOrder", *said] if is_hers(item, "recipient") else []
+            names += ["bcc"] if is_hers(item, "bcc") else []
+            if not names and any(address in str(item.get(name, "")).lower() for name in said for address in hers):
+                names += said
             # What settles a message stays: without it the mail would be sent again.
             refused = any(address in item.get("failure", "").lower() for address in hers)
             self._strip(item, names, {"failure": ANONYMOUS_FAILURE} if refused else {})
 
     def _strip(self, item: Item, names: Collection[str], replaced: Mapping[str, str]) -> None:
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in replaced) if replaced else ""
-        expression += " REMOVE " + ", ".join(f"#{name}" for name in names) if names else ""
-        if not expression:
+        if not names and not replaced:
             return
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": _key(item),
-            "UpdateExpression": expression.strip(),
-            "ExpressionAttributeNames": {f"#{name}": name for name in (*names, *replaced)},
-        }
-        if replaced:
-            request["ExpressionAttributeValues"] = to_item({f":{name}": text for name, text in replaced.items()})
         with translated_errors("dynamodb.UpdateItem"):
-            self._client.update_item(**request)
+            self._client.update_item(TableName=self._table, Key=_key(item), **update_of(replaced, names))
 
     def _positions(self, person: str, after: TimelinePosition | None, limit: int) -> list[TimelinePosition]:
         """At least the first positions of a partition of the index after another one, and one more if there is one."""
@@ -180,8 +171,16 @@ def _message(item: Item) -> TimelineEntry:
     message_id = item["PK"].removeprefix(_MESSAGES)
     if "kind" in item:
         kind = "".join(word.capitalize() for word in EventKind(item["kind"]).split("-"))
-        details = _details(item, "messageId", "recipient", "type", "errorCode", "errorText")
-        return TimelineEntry(_position(item), datetime.fromisoformat(item["occurredAt"]), kind, details)
+        fact = event_of(item).fact
+        details = {
+            "MessageId": message_id,
+            "Recipient": fact.recipient,
+            "Type": fact.type,
+            "ErrorCode": fact.error_code,
+            "ErrorText": fact.error_text,
+        }
+        known = {name: value for name, value in details.items() if value}
+        return TimelineEntry(_position(item), fact.occurred_at, kind, known)
     names = ("sender", "recipient", "subject", "sourceSystem", "campaignId", "sentAt", "failure", "suppression")
     details = {"MessageId": message_id} | _details(item, *names)
     kind = "MailCopy" if item["SK"] == keys.copy(message_id)["SK"] else "Mail"

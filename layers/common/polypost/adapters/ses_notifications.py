@@ -4,20 +4,33 @@ Sources: SES developer guide, "Contents of event data that Amazon SES publishes 
 "Amazon SNS notification contents for Amazon SES" (feedback notifications).
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from polypost.adapters.keys import instant
 from polypost.adapters.mailer import decode_tags
 from polypost.errors import Permanent
 from polypost.mail.mime import MESSAGE_ID_HEADER
-from polypost.models.delivery import BounceType, EventKind, Fact, MessageRef
+from polypost.models.addresses import normalised, without_strangers
+from polypost.models.bounces import UNMATCHED, Evidence, judge
+from polypost.models.delivery import BounceType, EventKind, Fact, MessageRef, error_text_of, judged
+from polypost.models.message_ids import MESSAGE_ID
+from polypost.models.texts import shortened
 
 
 class UnreadableNotification(Permanent):
@@ -32,7 +45,7 @@ class Notification:
     found by `message_id`, if SES was told to include headers, or by `ses_message_id`.
     """
 
-    ses_message_id: str
+    ses_message_id: str | None
     message: MessageRef | None
     message_id: str | None
     facts: tuple[Fact, ...]
@@ -60,27 +73,55 @@ def parse(text: str) -> Notification | None:
     if text.startswith("Successfully validated SNS topic"):
         return None
     try:
-        wire = _Notification.model_validate_json(text)
-        if wire.kind == "AmazonSnsSubscriptionSucceeded":
+        members = _OBJECT.validate_json(text)
+        kind = members.get("eventType") or members.get("notificationType")
+        if kind == "AmazonSnsSubscriptionSucceeded":
             return None
-        if wire.mail is None:
-            raise UnreadableNotification("The notification has no mail object")
+        mail = _Mail.model_validate(members.get("mail"))
         return Notification(
-            ses_message_id=wire.mail.messageId,
-            message=decode_tags(wire.mail.tags),
-            message_id=wire.mail.message_id,
-            facts=tuple(_facts(wire, wire.mail)),
+            ses_message_id=mail.messageId,
+            message=decode_tags(mail.texts_of_tags),
+            message_id=mail.message_id,
+            facts=tuple(_facts(kind, members, mail)),
         )
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False))
-        raise UnreadableNotification(f"Not a notification of SES: {problems}") from error
+        problems = error.errors(include_input=False)[:_MOST_PROBLEMS]
+        told = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+        raise UnreadableNotification(f"Not a notification of SES: {told}") from error
     except ValueError as error:
-        raise UnreadableNotification(f"A tag that is not base64url: {error}") from error
+        raise UnreadableNotification(f"A tag that is none of ours: {error}") from error
+
+
+# How many of the things that are wrong are told of.
+_MOST_PROBLEMS = 5
+
+_OBJECT = TypeAdapter(dict[str, Any])
 
 
 class _Envelope(BaseModel):
     # SNS developer guide, "HTTP/HTTPS notification JSON format"; the same stands in SQS without raw delivery.
     Message: str | None = None
+
+
+# --- Members ----------------------------------------------------------------------------------------------------------
+
+# One is asked for where its kind of notification cannot do without it. Any other may be null or damaged.
+
+_T = TypeVar("_T")
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+_IfReadable = Annotated[_T | None, WrapValidator(_or_none)]
+
+
+def _listed(value: Any) -> Any:
+    return [member for member in value if member is not None] if isinstance(value, list) else []
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -89,14 +130,23 @@ def _in_utc(moment: datetime) -> datetime:
 
 def _without_space(value: object) -> object:
     # The guide's own sample of a mail object has one before the offset.
-    return re.sub(r"\s+(?=[+-])", "", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    date, _, offset = value.rpartition(" ")
+    return date.rstrip() + offset if offset.startswith(("+", "-")) else value
 
 
-_Moment = Annotated[datetime, BeforeValidator(_without_space), AfterValidator(_in_utc)]
+_Moment = _IfReadable[Annotated[datetime, BeforeValidator(_without_space), AfterValidator(_in_utc)]]
+
+# RFC 5321, section 4.5.3.1, allows 64 octets before the @ and 255 behind it.
+_LONGEST_ADDRESS = 320
 
 
 def _bare_address(text: str) -> str:
-    return parseaddr(text)[1] or text
+    # A DSN has the type of an address before it, as in "rfc822;max@example.net".
+    text = text[:_LONGEST_ADDRESS]
+    bare = text if '"' in text else text.rpartition(";")[2]
+    return parseaddr(bare)[1] or text
 
 
 _Address = Annotated[str, Field(min_length=1), AfterValidator(_bare_address)]
@@ -104,203 +154,241 @@ _Address = Annotated[str, Field(min_length=1), AfterValidator(_bare_address)]
 
 class _Header(BaseModel):
     name: str
-    value: str | None = None
+    value: _IfReadable[str] = None
 
 
 class _Mail(BaseModel):
-    messageId: str = Field(min_length=1)
-    timestamp: _Moment
-    destination: list[_Address] = []
-    headers: list[_Header] = []
-    tags: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    messageId: _IfReadable[str] = None
+    timestamp: _Moment = None
+    source: _IfReadable[_Address] = None
+    destination: Annotated[list[_IfReadable[_Address]], BeforeValidator(_listed)] = []
+    headers: Annotated[list[_IfReadable[_Header]], BeforeValidator(_listed)] = []
+    tags: _IfReadable[dict[str, Any]] = None
 
     @property
     def message_id(self) -> str | None:
-        for header in self.headers:
-            if header.name.lower() == MESSAGE_ID_HEADER.lower():
-                return header.value
-        return None
+        """Our own id, from the mail's header."""
+        headers = {header.name.lower(): header.value or "" for header in self.headers if header is not None}
+        value = headers.get(MESSAGE_ID_HEADER.lower(), "").strip()
+        return value if MESSAGE_ID.fullmatch(value) else None
+
+    @property
+    def texts_of_tags(self) -> dict[str, list[str]]:
+        """The tags that have a value."""
+        texts = {
+            name: [each for each in _listed(values) if isinstance(each, str)]
+            for name, values in (self.tags or {}).items()
+        }
+        return {name: values for name, values in texts.items() if values}
+
+    @cached_property
+    def recipients(self) -> dict[str, str]:
+        """Whom the mail was sent to, by the normal forms of their addresses."""
+        return {normalised(address): address for address in self.destination if address is not None}
+
+    def time_of(self, own: datetime | None) -> datetime:
+        """When something happened: at a time of its own, or else at the mail's. Raises: UnreadableNotification."""
+        moment = own or self.timestamp
+        if moment is None:
+            raise UnreadableNotification("The notification says of nothing when it happened")
+        return moment
 
 
 class _Recipient(BaseModel):
-    emailAddress: _Address
-    status: str | None = None
-    action: str | None = None
-    diagnosticCode: str | None = None
+    emailAddress: _IfReadable[_Address] = None
+    status: _IfReadable[str] = None
+    action: _IfReadable[str] = None
+    diagnosticCode: _IfReadable[str] = None
 
 
 class _Bounce(BaseModel):
-    bounceType: str
-    bounceSubType: str | None = None
+    bounceType: _IfReadable[str] = None
+    bounceSubType: _IfReadable[str] = None
     bouncedRecipients: list[_Recipient] = Field(min_length=1)
-    timestamp: _Moment
-    feedbackId: str | None = None
+    timestamp: _Moment = None
+    feedbackId: _IfReadable[str] = None
 
 
 class _Complaint(BaseModel):
-    complainedRecipients: list[_Recipient] = Field(min_length=1)
-    timestamp: _Moment
-    feedbackId: str | None = None
-    complaintSubType: str | None = None
-    complaintFeedbackType: str | None = None
+    complainedRecipients: Annotated[list[_Recipient], BeforeValidator(_listed)] = []
+    timestamp: _Moment = None
+    feedbackId: _IfReadable[str] = None
+    complaintSubType: _IfReadable[str] = None
+    complaintFeedbackType: _IfReadable[str] = None
 
 
 class _Delivery(BaseModel):
-    timestamp: _Moment
-    recipients: list[_Address] = Field(min_length=1)
-    smtpResponse: str | None = None
+    timestamp: _Moment = None
+    recipients: Annotated[list[_IfReadable[_Address]], BeforeValidator(_listed)] = []
+    smtpResponse: _IfReadable[str] = None
 
 
 class _DeliveryDelay(BaseModel):
-    timestamp: _Moment
-    delayType: str
-    delayedRecipients: list[_Recipient] = Field(min_length=1)
+    timestamp: _Moment = None
+    delayType: _IfReadable[str] = None
+    delayedRecipients: Annotated[list[_Recipient], BeforeValidator(_listed)] = []
 
 
 class _Reject(BaseModel):
-    reason: str
+    reason: _IfReadable[str] = None
 
 
 class _RenderingFailure(BaseModel):
-    errorMessage: str
+    errorMessage: _IfReadable[str] = None
 
 
 class _Moments(BaseModel):
-    timestamp: _Moment
+    timestamp: _Moment = None
 
 
-class _Notification(BaseModel):
-    eventType: str | None = None
-    notificationType: str | None = None
-    mail: _Mail | None = None
-    bounce: _Bounce | None = None
-    complaint: _Complaint | None = None
-    delivery: _Delivery | None = None
-    deliveryDelay: _DeliveryDelay | None = None
-    reject: _Reject | None = None
-    failure: _RenderingFailure | None = None
-    subscription: _Moments | None = None
-    open: _Moments | None = None
-    click: _Moments | None = None
-
-    @property
-    def kind(self) -> str | None:
-        return self.eventType or self.notificationType
+# --- Facts ------------------------------------------------------------------------------------------------------------
 
 
-def _facts(wire: _Notification, mail: _Mail) -> Iterator[Fact]:
-    match wire:
-        case _Notification(kind="Bounce", bounce=_Bounce() as bounce):
-            yield from (_bounced(bounce, recipient, mail) for recipient in bounce.bouncedRecipients)
-        case _Notification(kind="Complaint", complaint=_Complaint() as complaint):
-            yield from (_complained(complaint, recipient, mail) for recipient in complaint.complainedRecipients)
-        case _Notification(kind="Delivery", delivery=_Delivery() as delivery):
-            for address in delivery.recipients:
-                yield _fact(EventKind.DELIVERY, address, delivery.timestamp, mail, error_text=delivery.smtpResponse)
-        case _Notification(kind="DeliveryDelay", deliveryDelay=_DeliveryDelay() as delay):
-            for recipient in delay.delayedRecipients:
-                yield _fact(
-                    EventKind.DELIVERY_DELAY,
-                    recipient.emailAddress,
-                    delay.timestamp,
-                    mail,
-                    error_code=recipient.status,
-                    error_text=recipient.diagnosticCode,
-                    ses_type=delay.delayType,
-                )
-        case _Notification(kind="Reject", reject=_Reject() as reject):
-            yield from _for_all(EventKind.REJECT, mail, mail.timestamp, error_text=reject.reason)
-        case _Notification(kind="Rendering Failure", failure=_RenderingFailure() as failure):
-            yield from _for_all(EventKind.RENDERING_FAILURE, mail, mail.timestamp, error_text=failure.errorMessage)
-        case _Notification(kind="Send"):
-            yield from _for_all(EventKind.SEND, mail, mail.timestamp)
-        case _Notification(kind="Subscription", subscription=_Moments(timestamp=moment)):
-            yield from _for_all(EventKind.SUBSCRIPTION, mail, moment)
-        case _Notification(kind="Open", open=_Moments(timestamp=moment)):
-            yield from _for_all(EventKind.OPEN, mail, moment)
-        case _Notification(kind="Click", click=_Moments(timestamp=moment)):
-            yield from _for_all(EventKind.CLICK, mail, moment)
-        case _:
-            raise UnreadableNotification(f"A notification of unknown type or without its object: {wire.kind}")
+def _facts(kind: Any, members: Mapping[str, Any], mail: _Mail) -> Iterable[Fact]:
+    match kind:
+        case "Send":
+            return _of_all(EventKind.SEND, mail)
+        case "Bounce":
+            return _bounced(_Bounce.model_validate(members.get("bounce")), mail)
+        case "Complaint":
+            return _complained(_Complaint.model_validate(members.get("complaint")), mail)
+        case "Delivery":
+            return _delivered(_Delivery.model_validate(members.get("delivery")), mail)
+        case "DeliveryDelay":
+            return _delayed(_DeliveryDelay.model_validate(members.get("deliveryDelay")), mail)
+        case "Reject":
+            return _of_all(EventKind.REJECT, mail, text=_Reject.model_validate(members.get("reject")).reason)
+        case "Rendering Failure":
+            failure = _RenderingFailure.model_validate(members.get("failure"))
+            return _of_all(EventKind.RENDERING_FAILURE, mail, text=failure.errorMessage)
+        case "Subscription" | "Open" | "Click":
+            happened = _Moments.model_validate(members.get(kind.lower()))
+            return _of_all(EventKind(kind.lower()), mail, happened.timestamp)
+    raise UnreadableNotification(f"A notification of unknown type: {kind!s:.100}")
 
 
-def _bounced(bounce: _Bounce, recipient: _Recipient, mail: _Mail) -> Fact:
-    ses_type = f"{bounce.bounceType}/{bounce.bounceSubType or 'Undetermined'}"
-    # The RFC 3463 class of the recipient's own status says more than the type of the whole notification: SES's sample
-    # of a permanent bounce holds a recipient with 4.0.0. 4.4.7, given up after days of tries, is final for the mail and
-    # says nothing lasting of the address.
-    status_class = (recipient.status or "").strip()[:2]
-    bounce_type = {"5.": BounceType.HARD, "4.": BounceType.SOFT}.get(status_class) or {
-        "Permanent": BounceType.HARD,
-        "Transient": BounceType.SOFT,
-    }.get(bounce.bounceType)
-    # SES reports an out-of-office answer as a bounce of a mail that did arrive.
-    answered = ses_type == "Transient/General" and not (
-        recipient.status or recipient.action or recipient.diagnosticCode
-    )
-    return _fact(
-        EventKind.AUTO_REPLY if answered else EventKind.BOUNCE,
-        recipient.emailAddress,
-        bounce.timestamp,
-        mail,
-        fact_id=bounce.feedbackId,
-        type=None if answered else bounce_type,
-        error_code=recipient.status,
-        error_text=recipient.diagnosticCode or ses_type,
-        ses_type=ses_type,
-    )
-
-
-def _complained(complaint: _Complaint, recipient: _Recipient, mail: _Mail) -> Fact:
-    if complaint.complaintSubType == "OnAccountSuppressionList":
-        # Nobody complained of this mail: SES did not even send it, because of an earlier complaint.
-        return _fact(
-            EventKind.BOUNCE,
+def _bounced(bounce: _Bounce, mail: _Mail) -> Iterable[Fact]:
+    reports = [
+        _Report(
             recipient.emailAddress,
-            complaint.timestamp,
-            mail,
-            fact_id=complaint.feedbackId,
-            type=BounceType.HARD,
-            error_text="The address is on the suppression list of the SES account",
-            ses_type="Complaint/OnAccountSuppressionList",
+            _fact(EventKind.BOUNCE, mail, bounce.timestamp, bounce.feedbackId),
+            _evidence(mail, recipient, bounce.bounceType, bounce.bounceSubType),
         )
-    return _fact(
-        EventKind.NOT_SPAM if complaint.complaintFeedbackType == "not-spam" else EventKind.COMPLAINT,
-        recipient.emailAddress,
-        complaint.timestamp,
-        mail,
-        fact_id=complaint.feedbackId,
-        type=complaint.complaintFeedbackType,
-    )
+        for recipient in bounce.bouncedRecipients
+    ]
+    return _attributed(reports, mail)
 
 
-def _for_all(kind: EventKind, mail: _Mail, occurred_at: datetime, error_text: str | None = None) -> Iterator[Fact]:
-    if not mail.destination:
+def _complained(complaint: _Complaint, mail: _Mail) -> Iterable[Fact]:
+    evidence = Evidence.of_complaint(complaint.complaintSubType, complaint.complaintFeedbackType)
+    fact = _fact(EventKind.COMPLAINT, mail, complaint.timestamp, complaint.feedbackId)
+    # Many a server that complains leaves out for whom, and so does SES where it did not send.
+    recipients = complaint.complainedRecipients or [_Recipient()]
+    return _attributed([_Report(recipient.emailAddress, fact, evidence) for recipient in recipients], mail)
+
+
+def _delivered(delivery: _Delivery, mail: _Mail) -> Iterable[Fact]:
+    reports = [
+        _Report(
+            address,
+            _fact(EventKind.DELIVERY, mail, delivery.timestamp, text=_words(mail, delivery.smtpResponse, address)),
+        )
+        for address in delivery.recipients or [None]
+    ]
+    return _attributed(reports, mail)
+
+
+def _delayed(delay: _DeliveryDelay, mail: _Mail) -> Iterable[Fact]:
+    reports = []
+    for recipient in delay.delayedRecipients or [_Recipient()]:
+        evidence = _evidence(mail, recipient, "DeliveryDelay", delay.delayType)
+        fact = _fact(
+            EventKind.DELIVERY_DELAY, mail, delay.timestamp, text=error_text_of(EventKind.DELIVERY_DELAY, evidence)
+        )
+        reports.append(_Report(recipient.emailAddress, replace(fact, error_code=evidence.status, evidence=evidence)))
+    return _attributed(reports, mail)
+
+
+def _of_all(kind: EventKind, mail: _Mail, moment: datetime | None = None, text: str | None = None) -> Iterable[Fact]:
+    if not mail.recipients:
         raise UnreadableNotification("The mail object has no destination")
-    for address in mail.destination:
-        yield _fact(kind, address, occurred_at, mail, error_text=error_text)
+    fact = _fact(kind, mail, moment, text=text)
+    return [replace(fact, recipient=address) for address in mail.recipients.values()]
 
 
 def _fact(
-    kind: EventKind,
-    recipient: str,
-    occurred_at: datetime,
-    mail: _Mail,
-    *,
-    fact_id: str | None = None,
-    type: str | None = None,  # noqa: A002 - the field's name
-    error_code: str | None = None,
-    error_text: str | None = None,
-    ses_type: str | None = None,
+    kind: EventKind, mail: _Mail, moment: datetime | None, feedback_id: str | None = None, *, text: str | None = None
 ) -> Fact:
+    occurred_at = mail.time_of(moment)
+    known = feedback_id is not None and feedback_id.isascii() and feedback_id.isprintable()
     return Fact(
         kind=kind,
-        recipient=recipient,
+        recipient="",
         occurred_at=occurred_at,
-        fact_id=fact_id or instant(occurred_at),
-        type=type,
-        error_code=error_code,
-        error_text=error_text,
-        ses_type=ses_type,
+        fact_id=feedback_id if feedback_id and known and len(feedback_id) <= _LONGEST_ID else instant(occurred_at),
+        error_text=text,
         ses_message_id=mail.messageId,
     )
+
+
+# It is a part of a key.
+_LONGEST_ID = 200
+
+
+def _evidence(mail: _Mail, recipient: _Recipient, ses_type: str | None, subtype: str | None) -> Evidence:
+    return Evidence.of_bounce(
+        ses_type,
+        subtype,
+        status=recipient.status,
+        action=recipient.action,
+        diagnostic=_words(mail, recipient.diagnosticCode, recipient.emailAddress),
+    )
+
+
+#: What stands in a server's words for an address that the mail was not sent to, such as the end of a forward.
+FORWARDED_ADDRESS = "[forwarded address]"
+
+# A server's words that are looked at, in characters.
+_MOST_WORDS = 10_000
+
+
+def _words(mail: _Mail, text: str | None, address: str | None) -> str | None:
+    """A server's words, without the addresses of others: who mailed a forward need not learn where it leads."""
+    if text is None:
+        return None
+    known = [*mail.recipients.values(), mail.source] if mail.recipients else [address, mail.source]
+    shown = [each for each in known if each is not None]
+    return without_strangers(shortened(text, _MOST_WORDS), shown, address, FORWARDED_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What is reported of an address, or of one that is not named; what has evidence is yet to be judged."""
+
+    address: str | None
+    fact: Fact
+    evidence: Evidence | None = None
+
+
+def _attributed(reports: Iterable[_Report], mail: _Mail) -> Iterable[Fact]:
+    """The facts of those whom the mail was sent to, one of each.
+
+    A server reports the end of a forward, and SES passes that on. So with one recipient it is the recipient's; with
+    several it belongs to whom it names, or else to all of them, as something of which nobody knows whom it is about.
+    Of two that become one the recipient's own goes first, then the one that suppresses nobody.
+    """
+    found: dict[str, tuple[tuple[bool, ...], Fact]] = {}
+    for report in reports:
+        named = None if report.address is None else normalised(report.address)
+        whose = mail.recipients or ({} if named is None else {named: report.address or ""})
+        if not whose:
+            raise UnreadableNotification("The notification names no recipient")
+        is_sure = named in whose or len(whose) == 1
+        for normal, address in whose.items() if named not in whose else [(named, whose[named])]:
+            fact = replace(report.fact, recipient=address)
+            if report.evidence is not None:
+                fact = judged(fact, report.evidence, judge(report.evidence) if is_sure else UNMATCHED)
+            order = (not is_sure, named != normal, fact.type == BounceType.HARD)
+            if normal not in found or order < found[normal][0]:
+                found[normal] = (order, fact)
+    return [fact for _, fact in found.values()]

@@ -5,16 +5,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.dynamodb import batch_get, to_item
+from polypost.adapters.dynamodb import batch_get, to_item, update_of
+from polypost.models.access import SpaceSettings
 from polypost.models.contacts import email_claim
-from polypost.models.suppression import AddressStanding, SuppressionReason
+from polypost.models.delivery import EventKind
+from polypost.models.suppression import AddressStanding, Ground, SuppressionReason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# The attribute that each reason of SES sets; those of contacts are set with the contact.
-_ATTRIBUTES = {SuppressionReason.COMPLAINT: "complained", SuppressionReason.BOUNCE: "bounced"}
+# What the name of an attribute begins with that holds one ground. Each has an attribute of its own, so that writing it
+# is the same in any order and however often: no attribute is read to be written.
+_GROUND = "ground"
 
 _UNTIL = "limitMailsTemporarilyUntil"
 
@@ -22,13 +25,21 @@ _UNTIL = "limitMailsTemporarilyUntil"
 class Suppressions:
     """Tells whether an address may be sent to, and writes down why not.
 
-    Parameters: table_name, of the Contacts table; address_key, gives the stack's key for the HMACs of addresses.
+    Parameters: table_name, of the Contacts table; address_key, gives the stack's key for the HMACs of addresses;
+    settings, gives those of a space.
     """
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, address_key: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table_name: str,
+        address_key: Callable[[], bytes],
+        settings: Callable[[str], SpaceSettings],
+    ) -> None:
         self._client = client
         self._table = table_name
         self._address_key = address_key
+        self._settings = settings
 
     def standings(self, space: str, addresses: Collection[str]) -> dict[str, AddressStanding]:
         """The standing of each address, read consistently and all at once.
@@ -38,19 +49,36 @@ class Suppressions:
         wanted = {address: self._keys(space, address) for address in addresses}
         items = batch_get(self._client, self._table, (key for pair in wanted.values() for key in pair))
         found = {item["PK"]: item for item in items}
-        return {address: _standing(*(found.get(key["PK"], {}) for key in pair)) for address, pair in wanted.items()}
-
-    def write(self, space: str, address: str, reason: SuppressionReason) -> "TransactWriteItemTypeDef":
-        """The member of a transaction that suppresses an address, the same however often it is written."""
         return {
-            "Update": {
-                "TableName": self._table,
-                "Key": to_item(keys.suppression(space, keys.address_hash(self._address_key(), address))),
-                "UpdateExpression": "SET #reason = :true",
-                "ExpressionAttributeNames": {"#reason": _ATTRIBUTES[reason]},
-                "ExpressionAttributeValues": to_item({":true": True}),
-            }
+            address: self._standing(space, *(found.get(key["PK"], {}) for key in pair))
+            for address, pair in wanted.items()
         }
+
+    def change(
+        self, space: str, address: str, old: Collection[Ground], new: Collection[Ground]
+    ) -> "TransactWriteItemTypeDef | None":
+        """The member of a transaction that changes the grounds of an address; None where they stay.
+
+        It names what is new and what goes, and nothing else, so that it does no harm to what others change.
+        """
+        added = {_name(ground): _value(ground) for ground in new if ground not in old}
+        removed = {_name(ground) for ground in old} - {_name(ground) for ground in new}
+        if not added and not removed:
+            return None
+        key = to_item(keys.suppression(space, keys.address_hash(self._address_key(), address)))
+        return {"Update": {"TableName": self._table, "Key": key} | update_of(added, sorted(removed))}
+
+    def _standing(self, space: str, suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:
+        grounds = frozenset(_ground(name, value) for name, value in suppression.items() if name.startswith(_GROUND))
+        until = [_moment(item[_UNTIL]) for item in (suppression, guard) if _UNTIL in item]
+        return AddressStanding(
+            grounds=grounds,
+            # The space is asked of those alone that have bounced before.
+            soft_bounce_limit=self._settings(space).soft_bounce_limit if grounds else 0,
+            limited_permanently="limitMailsPermanently" in suppression or "limitMailsPermanently" in guard,
+            limited_until=max(until, default=None),
+            erased_at=_moment(suppression["erasedAt"]) if "erasedAt" in suppression else None,
+        )
 
     def _keys(self, space: str, address: str) -> list[keys.Key]:
         address_key = self._address_key()
@@ -59,15 +87,24 @@ class Suppressions:
         return [suppression] if claim is None else [suppression, keys.guard(space, address_key, claim)]
 
 
-def _standing(suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:
-    until = [_moment(item[_UNTIL]) for item in (suppression, guard) if _UNTIL in item]
-    return AddressStanding(
-        complained="complained" in suppression,
-        bounced="bounced" in suppression,
-        limited_permanently="limitMailsPermanently" in suppression or "limitMailsPermanently" in guard,
-        limited_until=max(until, default=None),
-        erased_at=_moment(suppression["erasedAt"]) if "erasedAt" in suppression else None,
+def _ground(name: str, value: Mapping[str, str]) -> Ground:
+    _, reported_as, message_id, fact_id = name.split("#", 3)
+    return Ground(
+        reason=SuppressionReason(value["reason"]),
+        at=_moment(value["at"]),
+        reported_as=EventKind(reported_as),
+        message_id=message_id,
+        fact_id=fact_id,
+        rule=value["rule"],
     )
+
+
+def _name(ground: Ground) -> str:
+    return "#".join((_GROUND, *ground.event))
+
+
+def _value(ground: Ground) -> dict[str, str]:
+    return {"reason": ground.reason, "at": keys.instant(ground.at), "rule": ground.rule}
 
 
 def _moment(text: str) -> datetime:

@@ -1,13 +1,15 @@
 """What became of a message, as SES tells it or as the worker found out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from polypost.models.bounces import Evidence, Rule, Verdict
+
 
 class EventKind(StrEnum):
-    """What happened: SES's event types, the auto-reply that SES reports as a bounce, and our own suppression."""
+    """What happened: SES's event types, what it reports as a bounce or a complaint and is none, our own suppression."""
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -16,6 +18,7 @@ class EventKind(StrEnum):
     AUTO_REPLY = "auto-reply"
     COMPLAINT = "complaint"
     NOT_SPAM = "not-spam"
+    AUTH_FAILURE = "auth-failure"
     REJECT = "reject"
     SUPPRESSED = "suppressed"
     RENDERING_FAILURE = "rendering-failure"
@@ -32,10 +35,11 @@ class BounceType(StrEnum):
 
 
 class EventList(StrEnum):
-    """The lists that API clients read, and the kinds of event in each."""
+    """The lists that API clients read, and one that they do not: of what the table of bounces takes for neither."""
 
     BOUNCES = "bounces"
     COMPLAINTS = "complaints"
+    NEITHER = "neither"
 
 
 #: A mail that SES refused never arrives either, so it stands among the bounces, without a type; and so does one that
@@ -45,6 +49,9 @@ LIST_OF_KIND = {
     EventKind.REJECT: EventList.BOUNCES,
     EventKind.SUPPRESSED: EventList.BOUNCES,
     EventKind.COMPLAINT: EventList.COMPLAINTS,
+    EventKind.AUTO_REPLY: EventList.NEITHER,
+    EventKind.NOT_SPAM: EventList.NEITHER,
+    EventKind.AUTH_FAILURE: EventList.NEITHER,
 }
 
 
@@ -64,7 +71,8 @@ class Fact:
 
     `fact_id` tells two facts of one kind apart: SES's feedback id, or else the event's time. `type` is a BounceType
     or SES's complaintFeedbackType, or None where it is unknown. `error_code` is the RFC 3463 status and `error_text`
-    the receiving server's words. `ses_type` is SES's own `type/subtype`.
+    the receiving server's words. `rule` is the id of the rule of the table of bounces that decided, and `evidence` what
+    it decided by; an erased event has none.
     """
 
     kind: EventKind
@@ -74,8 +82,54 @@ class Fact:
     type: str | None = None
     error_code: str | None = None
     error_text: str | None = None
-    ses_type: str | None = None
+    rule: str | None = None
+    evidence: Evidence | None = None
     ses_message_id: str | None = None
+
+    @property
+    def reported_as(self) -> EventKind:
+        """SES's own event type. It names the event for good, whatever the table of bounces makes of it one day."""
+        if self.rule is None or self.evidence is None:
+            return self.kind
+        return EventKind.COMPLAINT if self.evidence.is_complaint else EventKind.BOUNCE
+
+
+#: The kind of event that each verdict makes of a report, and the type that a bounce has.
+_MEANINGS: dict[Verdict, tuple[EventKind, BounceType | None]] = {
+    Verdict.HARD: (EventKind.BOUNCE, BounceType.HARD),
+    Verdict.SOFT: (EventKind.BOUNCE, BounceType.SOFT),
+    Verdict.UNKNOWN: (EventKind.BOUNCE, None),
+    Verdict.NOT_ABOUT_THE_ADDRESS: (EventKind.BOUNCE, BounceType.HARD),
+    Verdict.NOT_A_BOUNCE: (EventKind.AUTO_REPLY, None),
+    Verdict.COMPLAINT: (EventKind.COMPLAINT, None),
+    Verdict.NOT_SPAM: (EventKind.NOT_SPAM, None),
+    Verdict.AUTHENTICATION_REPORT: (EventKind.AUTH_FAILURE, None),
+}
+
+
+#: Nothing went wrong on the way of these mails.
+_WITHOUT_ERROR = frozenset({EventKind.COMPLAINT, EventKind.NOT_SPAM, EventKind.AUTH_FAILURE})
+
+
+def error_text_of(kind: EventKind, evidence: Evidence) -> str | None:
+    """The words for a list: the server's, or else SES's."""
+    return None if kind in _WITHOUT_ERROR else evidence.diagnostic or evidence.ses_type
+
+
+def judged(fact: Fact, evidence: Evidence, rule: Rule) -> Fact:
+    """What SES reported, as a rule of the table of bounces takes it."""
+    kind, bounce_type = _MEANINGS[rule.verdict]
+    if rule.verdict is Verdict.UNKNOWN and evidence.is_complaint:
+        kind = EventKind.COMPLAINT
+    return replace(
+        fact,
+        kind=kind,
+        type=evidence.feedback_type if rule.verdict is Verdict.COMPLAINT else bounce_type,
+        error_code=evidence.status,
+        error_text=error_text_of(kind, evidence),
+        rule=rule.id,
+        evidence=evidence,
+    )
 
 
 @dataclass(frozen=True, slots=True)

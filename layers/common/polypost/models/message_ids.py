@@ -1,10 +1,13 @@
 """Ids of messages: 24 hexadecimal digits, as inxmail-commerce-sap's samples have them."""
 
+import re
 from datetime import UTC, datetime
 
 from polypost.models.attempts import Attempt
 
 _DERIVED_BYTES = 8
+
+MESSAGE_ID = re.compile("[0-9a-f]{24}")
 
 
 def new_message_id(attempt: Attempt) -> str:

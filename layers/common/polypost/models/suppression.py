@@ -1,20 +1,54 @@
 """What keeps mail from an address."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from polypost.models.addresses import domain_of
-from polypost.models.delivery import BounceType, EventKind, Fact
+from polypost.models.bounces import RULES, Verdict
+from polypost.models.delivery import BounceType, DeliveryEvent, EventKind
 
 
 class SuppressionReason(StrEnum):
     """Why an address gets no mail, the weightiest first."""
 
     COMPLAINT = "complaint"
-    BOUNCE = "bounce"
+    HARD_BOUNCE = "hard bounce"
+    REPEATED_SOFT_BOUNCES = "repeated soft bounces"
     LIMITED_PERMANENTLY = "limited permanently"
     LIMITED_TEMPORARILY = "limited temporarily"
+
+
+#: Soft bounces count that came within so long a time of each other.
+SOFT_BOUNCE_WINDOW = timedelta(days=30)
+
+#: Of how many events a reason may be recorded, and so the highest number of soft bounces that a space can set.
+MOST_GROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One event on which a suppression rests, alone or, as a soft bounce, with others.
+
+    The event is the one that SES reported as `reported_as` of the message, under `fact_id`. `rule` is the id of the
+    rule of the table of bounces that decided.
+    """
+
+    reason: SuppressionReason
+    at: datetime
+    reported_as: EventKind
+    message_id: str
+    fact_id: str
+    rule: str
+
+    @property
+    def event(self) -> tuple[str, ...]:
+        """What tells the event from the others of its recipient."""
+        return self.reported_as, self.message_id, self.fact_id
+
+
+def _age(ground: Ground) -> tuple[object, ...]:
+    return ground.at, ground.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +63,51 @@ class Suppression:
 class AddressStanding:
     """What a space knows of an address that matters to the next mail to it.
 
-    The limits are those of the contact with the address, or of one that was deleted. `erased_at` is when a contact with
-    the address was deleted last: what was accepted until then is recorded without the address.
+    `grounds` are the events on record, at most MOST_GROUNDS for each reason; `soft_bounce_limit` is how many soft
+    bounces suppress, 0 for none. The limits are those of the contact with the address, or of one that was deleted.
+    `erased_at` is when a contact with the address was deleted last: what was accepted until then is recorded without
+    the address.
     """
 
-    complained: bool = False
-    bounced: bool = False
+    grounds: frozenset[Ground] = frozenset()
+    soft_bounce_limit: int = 0
     limited_permanently: bool = False
     limited_until: datetime | None = None
     erased_at: datetime | None = None
 
+    def of(self, reason: SuppressionReason) -> list[Ground]:
+        """The events on record for a reason, oldest first."""
+        return sorted((ground for ground in self.grounds if ground.reason is reason), key=_age)
+
+    def ground(self, reason: SuppressionReason) -> Ground | None:
+        """The event by which the address came to be suppressed for a reason, if it is.
+
+        Soft bounces are on record only as far as no mail has arrived since, so it is enough that they came within
+        SOFT_BOUNCE_WINDOW. The order in which they were told of makes no difference.
+        """
+        found = self.of(reason)
+        if reason is not SuppressionReason.REPEATED_SOFT_BOUNCES:
+            return found[0] if found else None
+        limit = self.soft_bounce_limit
+        runs = zip(found, found[limit - 1 :], strict=False) if limit else ()
+        return next((last for first, last in runs if last.at - first.at <= SOFT_BOUNCE_WINDOW), None)
+
+    @property
+    def complained(self) -> bool:
+        """Whether a complaint suppresses the address."""
+        return self.ground(SuppressionReason.COMPLAINT) is not None
+
+    @property
+    def bounced(self) -> bool:
+        """Whether bounces suppress the address, a hard one or repeated soft ones."""
+        reasons = (SuppressionReason.HARD_BOUNCE, SuppressionReason.REPEATED_SOFT_BOUNCES)
+        return any(self.ground(reason) is not None for reason in reasons)
+
     def suppression(self, now: datetime) -> Suppression | None:
         """What keeps a mail that would be sent now from the address."""
-        if self.complained:
-            return Suppression(SuppressionReason.COMPLAINT, BounceType.HARD)
-        if self.bounced:
-            return Suppression(SuppressionReason.BOUNCE, BounceType.HARD)
+        for reason in SuppressionReason:
+            if self.ground(reason) is not None:
+                return Suppression(reason, BounceType.HARD)
         if self.limited_permanently:
             return Suppression(SuppressionReason.LIMITED_PERMANENTLY, BounceType.HARD)
         if self.limited_until is not None and now < self.limited_until:
@@ -55,28 +118,48 @@ class AddressStanding:
         """Whether what is recorded of a message, by the time of its acceptance, has to leave the address out."""
         return self.erased_at is not None and accepted_at <= self.erased_at
 
+    def with_ground(self, new: Ground) -> frozenset[Ground]:
+        """The grounds with a new one, in the place of another of the same event.
 
-#: Bounces that say nothing of the address in this space: SES's own lists hold what any of its customers, or any space,
-#: has met (SES developer guide, "Bounce types").
-_LISTED_BY_SES = ("/Suppressed", "/OnAccountSuppressionList")
+        A reason keeps MOST_GROUNDS: the first of those that suppress at once, since they say since when; the last of
+        soft bounces.
+        """
+        others = self.without_event(new.event)
+        soft = new.reason is SuppressionReason.REPEATED_SOFT_BOUNCES
+        alike = sorted({new, *(each for each in others if each.reason is new.reason)}, key=_age, reverse=soft)
+        return (others | {new}) - frozenset(alike[MOST_GROUNDS:])
+
+    def without_event(self, event: tuple[str, ...]) -> frozenset[Ground]:
+        """The grounds without that of an event."""
+        return frozenset(ground for ground in self.grounds if ground.event != event)
+
+    def without_soft_bounces(self, before: datetime) -> frozenset[Ground]:
+        """The grounds without the soft bounces before a moment, at which a mail has arrived."""
+        return self.grounds - {each for each in self.of(SuppressionReason.REPEATED_SOFT_BOUNCES) if each.at < before}
+
 
 # SES suppresses none of its mailbox simulator's addresses either (SES developer guide, "Using the mailbox simulator"):
 # each of them shall do what it stands for again and again.
 _SIMULATOR = "simulator.amazonses.com"
 
+_REASONS = {
+    Verdict.COMPLAINT: SuppressionReason.COMPLAINT,
+    Verdict.HARD: SuppressionReason.HARD_BOUNCE,
+    Verdict.SOFT: SuppressionReason.REPEATED_SOFT_BOUNCES,
+}
 
-def reason_in(fact: Fact) -> SuppressionReason | None:
-    """The reason that a fact gives to send no more mail to its recipient.
 
-    A bounce does where it is hard and SES does not take it for transient: a full mailbox may answer 5.2.2.
-    """
-    if domain_of(fact.recipient) == _SIMULATOR:
+def event_id(event: DeliveryEvent) -> tuple[str, ...]:
+    """What tells an event from the others of its recipient, as `Ground.event` does."""
+    return event.fact.reported_as, event.message.message_id, event.fact.fact_id
+
+
+def ground_in(event: DeliveryEvent) -> Ground | None:
+    """What an event tells against sending more mail to its recipient, by the rule that decided what it is."""
+    fact = event.fact
+    if fact.rule is None or fact.rule not in RULES or domain_of(fact.recipient) == _SIMULATOR:
         return None
-    match fact.kind:
-        case EventKind.COMPLAINT:
-            return SuppressionReason.COMPLAINT
-        case EventKind.BOUNCE if fact.type == BounceType.HARD:
-            ses_type = fact.ses_type or ""
-            says_nothing = ses_type.startswith("Transient/") or ses_type.endswith(_LISTED_BY_SES)
-            return None if says_nothing else SuppressionReason.BOUNCE
-    return None
+    reason = _REASONS.get(RULES[fact.rule].verdict)
+    if reason is None:
+        return None
+    return Ground(reason, fact.occurred_at, fact.reported_as, event.message.message_id, fact.fact_id, fact.rule)

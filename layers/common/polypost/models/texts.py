@@ -19,3 +19,12 @@ def in_one_line(value: str) -> str:
     """A value on one line: what is no text becomes a blank, and several blanks become one."""
     text = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in value)
     return re.sub(" +", " ", text).strip()
+
+
+def shortened(text: str, length: int) -> str:
+    """A text of at most so many characters: the beginning and the end of a longer one."""
+    if len(text) <= length:
+        return text
+    mark = " … "
+    end = length // 4
+    return text[: length - end - len(mark)] + mark + text[-end:]

@@ -68,7 +68,7 @@ def _take_over(
     """Go on where another run was cut off: by SES's own word that the mail went out, or else by a new claim."""
     if claim.lease_until >= now:
         raise InProgress(f"Message {queued.message_id} is claimed until {claim.lease_until.isoformat()}")
-    sent = logs.send_fact(queued.message_id)
+    sent = logs.send_fact(queued.space, queued.message_id)
     if sent is not None and sent.ses_message_id is not None:
         logs.record_sent(queued.message_id, sent.ses_message_id, sent.occurred_at)
         return Settled()
