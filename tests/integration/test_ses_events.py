@@ -496,6 +496,8 @@ def test_a_recipient_that_is_mailed_twice_has_one_fact(api: Api, message: Messag
     [
         {"timestamp": None},
         {"timestamp": "yesterday"},
+        {"timestamp": "0001-01-01T00:00:00+14:00"},
+        {"timestamp": {"iso": 1}},
         {"headers": None},
         {"headers": "none"},
         {"headers": [None, {"name": "x"}, {"value": "y"}, 5]},
