@@ -406,6 +406,13 @@ def test_nobody_learns_where_a_forward_leads(api: Api, message: MessageRef, said
     assert [row["errorText"] for row in api.bounces().body["bounces"]] == [shown]
 
 
+def test_an_office_may_be_where_a_forward_leads(api: Api, message: MessageRef) -> None:
+    bounce = bounce_object(bounced("support@corp.example", diagnostic="550 Support@corp.example, abuse@corp.example"))
+    api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce)))
+    (row,) = api.bounces().body["bounces"]
+    assert row["errorText"] == "550 [forwarded address], abuse@corp.example"
+
+
 def test_a_word_is_no_address(api: Api, message: MessageRef) -> None:
     bounce = bounce_object(bounced("user@corp.example", diagnostic="550 5.1.1 user unknown <user>"))
     api.notify(in_sns_envelope(event("Bounce", message, [FORWARD], bounce=bounce)))
@@ -489,6 +496,8 @@ def test_a_recipient_that_is_mailed_twice_has_one_fact(api: Api, message: Messag
     [
         {"timestamp": None},
         {"timestamp": "yesterday"},
+        {"timestamp": "0001-01-01T00:00:00+14:00"},
+        {"timestamp": {"iso": 1}},
         {"headers": None},
         {"headers": "none"},
         {"headers": [None, {"name": "x"}, {"value": "y"}, 5]},

@@ -51,3 +51,13 @@ def test_an_interactions_token_tells_nothing_and_is_one_of_its_account() -> None
     others = [("acme", "account", "Identity"), ("acme", "accounti", "dentity"), ("other", "account", "identity")]
     assert token not in {keys.interaction_token(b"key", *parts) for parts in others}
     assert token != keys.interaction_token(b"another key", "acme", "account", "identity")
+
+
+def test_an_event_is_one_of_its_space() -> None:
+    known_by = ("0" * 24, "bounce", "hash", "feedback-1")
+    assert keys.event("acme", *known_by) != keys.event("other", *known_by)
+    # No space's events of one kind begin as another's do.
+    prefix = keys.events_of_kind("acme", "0" * 24, "bounce")
+    assert keys.event("acme", *known_by)["SK"].startswith(prefix["SK"])
+    for space in ("acm", "acme2", "acme#bounce"):
+        assert not keys.event(space, *known_by)["SK"].startswith(prefix["SK"])

@@ -113,7 +113,7 @@ _T = TypeVar("_T")
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     try:
         return read(value)
-    except ValidationError:
+    except (ValidationError, OverflowError):
         return None
 
 
@@ -125,6 +125,8 @@ def _listed(value: Any) -> Any:
 
 
 def _in_utc(moment: datetime) -> datetime:
+    # In the precision of the tables, or two events would be compared otherwise before they are stored than after it.
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

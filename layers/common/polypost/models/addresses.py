@@ -49,7 +49,7 @@ def normalised(address: str) -> str:
 
 
 # The mailboxes that RFC 2142 gives to every domain for whoever has a question or a complaint.
-_OFFICES = frozenset({"abuse", "admin", "hostmaster", "noc", "postmaster", "security", "support", "webmaster"})
+_OFFICES = frozenset({"abuse", "hostmaster", "noc", "postmaster", "security", "support", "webmaster"})
 
 _WORD = re.compile(r"[^\s<>()\[\],;:\"']+")
 
@@ -57,17 +57,20 @@ _WORD = re.compile(r"[^\s<>()\[\],;:\"']+")
 def without_strangers(text: str, known: Collection[str], stranger: str | None, mark: str) -> str:
     """A server's words with a mark for each address that is neither known nor an office, such as postmaster@.
 
-    Parameters: known, addresses in any spelling; stranger, one of which the part before the @ is left out too where it
-    stands alone, unless it may be a word of a sentence.
+    Parameters: known, addresses in any spelling; stranger, one that is left out though it be an office, and of which
+    the part before the @ is left out too where it stands alone, unless it may be a word of a sentence.
     """
     shown = {normalised(address) for address in known}
-    alone = "" if stranger is None or normalised(stranger) in shown else stranger.partition("@")[0].casefold()
+    hidden = "" if stranger is None or normalised(stranger) in shown else normalised(stranger)
+    alone = hidden.partition("@")[0]
 
     def shown_or_mark(word: re.Match[str]) -> str:
         address = word[0].rstrip(".")
         local_part, at, _ = address.partition("@")
         if at:
-            return word[0] if local_part.lower() in _OFFICES or normalised(address) in shown else mark
+            found = normalised(address)
+            is_shown = found in shown or (found != hidden and local_part.lower() in _OFFICES)
+            return word[0] if is_shown else mark
         is_in_brackets = word.start() > 0 and text[word.start() - 1] in "<\"'"
         is_alone = local_part.casefold() == alone and (is_in_brackets or not alone.isalpha())
         return mark if is_alone else word[0]
