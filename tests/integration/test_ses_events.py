@@ -545,6 +545,15 @@ def test_a_complaint_without_recipients_is_the_mails(api: Api, message: MessageR
     assert rows_of(api, "complaints") == [(TO, "abuse")]
 
 
+def test_a_list_of_sess_own_that_names_nobody_is_no_complaint_of_several(api: Api, message: MessageRef) -> None:
+    complaint = complaint_object(TO, complaintSubType="OnAccountSuppressionList")
+    del complaint["complainedRecipients"]
+    to = ["a@example.net", "b@example.net"]
+    assert api.notify(in_sns_envelope(event("Complaint", message, to, complaint=complaint))) == []
+    assert rows_of(api) == [("a@example.net", None), ("b@example.net", None)]
+    assert rows_of(api, "complaints") == []
+
+
 def test_a_bounce_without_a_time_of_its_own_has_the_mails(api: Api, message: MessageRef) -> None:
     bounce = bounce_object(bounced(TO), timestamp=None)
     assert api.notify(in_sns_envelope(event("Bounce", message, [TO], bounce=bounce))) == []

@@ -389,7 +389,8 @@ def _attributed(reports: Iterable[_Report], mail: _Mail) -> Iterable[Fact]:
         for normal, address in whose.items() if named not in whose else [(named, whose[named])]:
             fact = replace(report.fact, recipient=address)
             if report.evidence is not None:
-                fact = judged(fact, report.evidence, judge(report.evidence) if is_sure else UNMATCHED)
+                fact = judged(fact, report.evidence, judge(report.evidence))
+                fact = fact if is_sure else replace(fact, type=None, rule=UNMATCHED.id)
             order = (not is_sure, named != normal, fact.type == BounceType.HARD)
             if normal not in found or order < found[normal][0]:
                 found[normal] = (order, fact)

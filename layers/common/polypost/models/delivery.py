@@ -119,8 +119,6 @@ def error_text_of(kind: EventKind, evidence: Evidence) -> str | None:
 def judged(fact: Fact, evidence: Evidence, rule: Rule) -> Fact:
     """What SES reported, as a rule of the table of bounces takes it."""
     kind, bounce_type = _MEANINGS[rule.verdict]
-    if rule.verdict is Verdict.UNKNOWN and evidence.is_complaint:
-        kind = EventKind.COMPLAINT
     return replace(
         fact,
         kind=kind,
