@@ -71,7 +71,7 @@ def test_what_it_tells_is_what_happens(api: Api, engine: Engine, reason: str) ->
         api.notify(complaint(api))
     if reason != "nothing":
         create(api, email=BCC if reason == "bcc" else TO, limit_mails_permanently=True)
-    members = {"recipient": TO, "bccRecipient": BCC}
+    members: dict[str, Any] = {"recipient": TO, "bccRecipient": BCC}
     told = try_to_send(api, engine, **members).body["recipients"]
     mailed = send_and_deliver(api, engine, **members)
     assert [each["recipient"] for each in told if each["wouldSend"]] == [each for mail in mailed for each in mail]
@@ -98,7 +98,7 @@ def test_another_value_is_refused_and_nothing_is_sent(api: Api, engine: Engine, 
 
 
 @pytest.mark.parametrize("body", [{"sender": "info@elsewhere.example"}, {"recipient": "nobody"}, {"type": "sms"}])
-def test_what_would_be_refused_is_refused_in_the_same_words(api: Api, engine: Engine, body: dict[str, str]) -> None:
+def test_what_would_be_refused_is_refused_in_the_same_words(api: Api, engine: Engine, body: dict[str, Any]) -> None:
     tried = try_to_send(api, engine, **body)
     refused = api.send(send_body(**body))
     assert tried.status == refused.status == 400

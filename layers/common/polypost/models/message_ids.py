@@ -1,8 +1,8 @@
 """Ids of messages: 24 hexadecimal digits, as inxmail-commerce-sap's samples have them.
 
-An id is the second of its acceptance (32 bits), 48 bits that follow from its attempt, and a check of 16 bits, an HMAC of
-the rest with the stack's key. So an id that this stack never gave is known as such, where no row could tell: a mail
-that waits in the queue has none yet.
+An id is the second of its acceptance (32 bits), 48 bits that follow from its attempt, and a check of 16 bits: an HMAC
+of the rest with the stack's key. So the stack knows an id that it never gave, although a mail that waits in the queue
+has no row yet.
 """
 
 import hmac

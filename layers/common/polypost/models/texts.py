@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 # Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
 _NO_TEXT = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -19,3 +20,8 @@ def in_one_line(value: str) -> str:
     """A value on one line: what is no text becomes a blank, and several blanks become one."""
     text = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in value)
     return re.sub(" +", " ", text).strip()
+
+
+def in_utc(moment: datetime) -> str:
+    """A moment as people are told of it, to the second, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

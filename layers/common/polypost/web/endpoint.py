@@ -13,8 +13,8 @@ from polypost.errors import InvalidRequest, RequestError, Retryable
 from polypost.models.access import Scope
 from polypost.settings import setting
 from polypost.web.auth import Caller, Credentials, authenticate, space_of_host
-from polypost.web.http import Request, Response
 from polypost.web.dry_run import DRY_RUN, asks_for_dry_run
+from polypost.web.http import Request, Response
 from polypost.web.idempotency import answer_once, idempotency_key
 
 logger = Logger()
