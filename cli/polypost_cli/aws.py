@@ -128,6 +128,10 @@ _RECEIVED_AT_ONCE = 10
 # A received message is nobody else's for so long. Ten sends of a mebibyte take a few seconds.
 _HIDDEN_SECONDS = 120
 
+# Any wait makes SQS ask all of its servers, so that nothing means that there is nothing (SQS developer guide, "Amazon
+# SQS short and long polling").
+_WAIT_SECONDS = 1
+
 # SQS reports a metric every minute, and CloudWatch has it a few minutes later.
 _METRIC_WINDOW = timedelta(minutes=15)
 
@@ -222,8 +226,7 @@ class Queues:
                 MaxNumberOfMessages=number,
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=_HIDDEN_SECONDS,
-                # Any wait makes SQS ask all of its servers, so that nothing means that there is nothing.
-                WaitTimeSeconds=1,
+                WaitTimeSeconds=_WAIT_SECONDS,
             )
         return answer.get("Messages", [])
 

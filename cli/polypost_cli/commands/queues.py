@@ -111,9 +111,7 @@ def redrive(target: Target, queue: str, limit: int | None, yes: bool, as_json: b
         raise Retryable(f"{moved}: {error}") from error.__cause__
     sentences = [f"Moved {_counted(done.moved)} back into the queue {queue}."]
     if done.came_back:
-        sentences.append(
-            f"Of them {done.came_back} came back at once; the log of the function behind the queue says why."
-        )
+        sentences.append(f"Of them {done.came_back} came back at once; the log of its function says why.")
     tell(
         " ".join(sentences) if done.moved else f"The queue {queue} has no dead letters.",
         {"queue": queue, "moved": done.moved, "cameBack": done.came_back},
