@@ -84,7 +84,7 @@ def send(
     attempt = Attempt.fresh(datetime.now(UTC))
     accepted = send_mail(mail, space, attempt, access=target.access, queue=target.mail_queue)
     if not as_json:
-        click.echo(f"message  {accepted.message_id}")
+        click.echo(f"message   {accepted.message_id}")
     explanation = None if wait is None else _follow(target, accepted.message_id, wait)
     if as_json:
         shown = {"messageId": accepted.message_id, "acceptedAt": accepted.accepted_at}
