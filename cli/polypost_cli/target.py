@@ -9,7 +9,9 @@ import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from itertools import chain
+from typing import Any, Final
 
 import click
 
@@ -18,12 +20,22 @@ from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.log_entries import LogEntries
 from polypost.adapters.logs_table import LogsTable
+from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.person_history import PersonHistory
 from polypost.adapters.suppressions import Suppressions
 from polypost.errors import PolypostError
 from polypost_cli import aws
 from polypost_cli.local_environment import STACK_PATH, isolate
 from polypost_cli.output import progress
+
+#: The queues of a stack by the names that operators type; an output tells the URL of each, and of its dead letters.
+QUEUES: Final = {
+    "mail": ("MailQueueUrl", "MailDeadLetterQueueUrl"),
+    "events": ("SesEventsQueueUrl", "SesEventsDeadLetterQueueUrl"),
+    "erasures": ("ErasureQueueUrl", "ErasureDeadLetterQueueUrl"),
+}
+
+_OUTPUTS: Final = {"AccessTable", "ContactsTable", "LogsTable", *chain.from_iterable(QUEUES.values())}
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,19 @@ class Target:
     history: PersonHistory
     suppressions: Suppressions
     identities: aws.Identities
+    outputs: Mapping[str, str]
+
+    # Few commands call these services, and to make a client takes its time.
+
+    @cached_property
+    def mail_queue(self) -> MailQueue:
+        """The queue of accepted mails."""
+        return MailQueue(clients.sqs(), self.outputs["MailQueueUrl"])
+
+    @cached_property
+    def queues(self) -> aws.Queues:
+        """All queues, by the URLs that `outputs` tells."""
+        return aws.Queues()
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +105,7 @@ def _one_line(error: PolypostError) -> str:
 
 def _target(stack: str) -> Target:
     outputs: Mapping[str, str] = aws.stack_outputs(stack)
-    missing = {"AccessTable", "ContactsTable", "LogsTable"} - outputs.keys()
+    missing = _OUTPUTS - outputs.keys()
     if missing:
         # Also a stack of an older release, which `make deploy` updates.
         raise click.ClickException(
@@ -93,7 +118,7 @@ def _target(stack: str) -> Target:
     log_entries = LogEntries(dynamodb, outputs["LogsTable"], access.address_key)
     history = PersonHistory(dynamodb, outputs["LogsTable"], access.address_key)
     suppressions = Suppressions(dynamodb, outputs["ContactsTable"], access.address_key, access.settings)
-    return Target(access, contacts, logs, log_entries, history, suppressions, aws.Identities())
+    return Target(access, contacts, logs, log_entries, history, suppressions, aws.Identities(), outputs)
 
 
 def _local_stack(port: int) -> str:

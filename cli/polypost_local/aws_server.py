@@ -8,14 +8,19 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from moto.cloudwatch.models import MetricDatum
+from moto.core.common_models import CloudWatchMetricProvider
+from moto.core.utils import utcnow
 from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.ses import models as ses_models
+from moto.sqs.models import sqs_backends
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -49,6 +54,28 @@ class _EmailIdentity(ses_models.EmailIdentity):
 
 
 ses_models.EmailIdentity = _EmailIdentity  # type: ignore[misc]
+
+
+class _QueueAges(CloudWatchMetricProvider):
+    """How long the oldest message of each queue has waited: a metric that SQS tells CloudWatch and moto's does not."""
+
+    @staticmethod
+    def get_cloudwatch_metrics(account_id: str, region: str) -> list[MetricDatum]:
+        now = utcnow()
+        return [
+            MetricDatum(
+                namespace="AWS/SQS",
+                name="ApproximateAgeOfOldestMessage",
+                value=now.replace(tzinfo=UTC).timestamp() - min(sent) / 1000,
+                dimensions=[{"Name": "QueueName", "Value": queue.name}],
+                # Of the last whole minute, as SQS tells it.
+                timestamp=now - timedelta(minutes=1),
+                unit="Seconds",
+            )
+            for queue in sqs_backends[account_id][region].queues.values()
+            if (sent := [message.sent_timestamp or 0 for message in queue._messages])
+        ]
+
 
 _transact_write_items = dynamodb_models.DynamoDBBackend.transact_write_items
 

@@ -3,13 +3,23 @@
 from polypost import runtime
 from polypost.dialects import inxmail
 from polypost.models.access import Scope
+from polypost.usecases.forecast_mail import forecast_mail
 from polypost.usecases.send_mail import send_mail
 from polypost.web.auth import Caller
 from polypost.web.endpoint import endpoint
 from polypost.web.http import Request, Response
 
 
-@endpoint(inxmail, Scope.MAIL_SEND)
+def dry_run(request: Request, caller: Caller) -> Response:
+    """Tell what would become of the mail that the request asks for."""
+    mail = inxmail.decode_send(request)
+    forecasts = forecast_mail(
+        mail, caller.space, request.attempt, access=runtime.access(), suppressions=runtime.suppressions()
+    )
+    return inxmail.encode_forecast(forecasts)
+
+
+@endpoint(inxmail, Scope.MAIL_SEND, dry_run=dry_run)
 def handler(request: Request, caller: Caller) -> Response:
     """Queue the mail that the request asks for."""
     mail = inxmail.decode_send(request)

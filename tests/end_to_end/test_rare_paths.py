@@ -51,7 +51,7 @@ def test_what_ses_refuses_is_listed_without_a_type(local_stack: RunningStack, lo
 def test_a_mail_whose_run_was_cut_off_goes_out(local_stack: RunningStack, local_engine: LocalEngine) -> None:
     accepted_at = datetime.now(UTC) - timedelta(hours=1)
     queued = QueuedMail(
-        message_id=new_message_id(Attempt.fresh(accepted_at)),
+        message_id=new_message_id(Attempt.fresh(accepted_at), b"a key"),
         space=demo.SPACE,
         accepted_at=accepted_at,
         mail=Mail(

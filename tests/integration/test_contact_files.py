@@ -235,7 +235,7 @@ def test_the_command_says_that_it_goes_on(
     contacts: ContactsOfASpace, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = cast(Any, None)
-    stack = Target(contacts.access, contacts.table, nothing, nothing, nothing, nothing, nothing)
+    stack = Target(contacts.access, contacts.table, nothing, nothing, nothing, nothing, nothing, {})
     monkeypatch.setattr(target, "_target", lambda name: stack)
     source.write_text(HEADER + "web,a@example.com,,,,,\n")
     with answering(contacts, 0, monkeypatch):

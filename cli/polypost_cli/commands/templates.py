@@ -9,6 +9,7 @@ import click
 from polypost.mail import templates as mail_templates
 from polypost.models.promotions import MailTemplate, TemplateName
 from polypost_cli.commands.spaces import existing
+from polypost_cli.options import TEXT_FILE, text_of_file
 from polypost_cli.output import as_json, show_json, tell
 from polypost_cli.target import Target, on_a_stack
 
@@ -22,19 +23,11 @@ _name = click.argument(
 _of_a_space = click.option("--space", required=True, help="The space that writes the mail.")
 
 
-def _source(ctx: click.Context, param: click.Parameter, path: Path | None) -> str | None:
-    try:
-        return None if path is None else path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{path} is not UTF-8", ctx, param) from error
-
-
 def _parts(command: _Command) -> _Command:
     """The options that a template's parts are given with; what is not given stays as it is."""
-    file = click.Path(exists=True, dir_okay=False, path_type=Path)
     for option in (
-        click.option("--html", type=file, callback=_source, help="The file of the HTML part."),
-        click.option("--text", type=file, callback=_source, help="The file of the text part."),
+        click.option("--html", type=TEXT_FILE, callback=text_of_file, help="The file of the HTML part."),
+        click.option("--text", type=TEXT_FILE, callback=text_of_file, help="The file of the text part."),
         click.option("--subject", help="The subject's line."),
     ):
         command = option(command)

@@ -1,7 +1,7 @@
 """One person's rows of the Logs table, of whatever kind: read as a timeline, and taken out of the log."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
@@ -57,6 +57,29 @@ class PersonHistory:
         # The index lags behind the table: a row may have been erased since.
         rows = [items[each.partition, each.item] for each in page if (each.partition, each.item) in items]
         return TimelinePage(tuple(map(_entry, rows)), page[-1] if len(found) > limit else None)
+
+    def messages_to(self, space: str, address: str, since: datetime | None, limit: int) -> list[str]:
+        """The ids of the messages that a space has accepted for an address, the last ones first.
+
+        The index lags a moment behind the table.
+
+        Parameters: since, the second from which on they were accepted; limit, how many at most.
+
+        Raises: Retryable.
+        """
+        first = since.replace(microsecond=0) if since else datetime.min.replace(tzinfo=UTC)
+        found: dict[str, datetime] = {}
+        for page in self._pages(keys.person(space, keys.address_hash(self._address_key(), address)), "~"):
+            for position in page:
+                if position.partition.startswith(_MESSAGES):
+                    message_id = position.partition.removeprefix(_MESSAGES)
+                    found[message_id] = accepted_at(message_id)
+            # An event stands in the index at its own time, so of what was accepted after this row all has been read.
+            read_to = datetime.fromisoformat(page[-1].moment) if page else None
+            if read_to and (read_to < first or sum(moment > read_to for moment in found.values()) >= limit):
+                break
+        newest = sorted(found, key=lambda message_id: found[message_id], reverse=True)
+        return [message_id for message_id in newest if found[message_id] >= first][:limit]
 
     def erase(self, persons: Collection[str], address_hashes: Collection[str], before: datetime) -> None:
         """Take out of the log what it holds of one person; doing it again is harmless.

@@ -5,7 +5,7 @@ Source: the document inxmail-commerce-sap; where it is silent, what its server, 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ from polypost.errors import (
     Unauthenticated,
 )
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
-from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
+from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox, RecipientForecast
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
 from polypost.wire.text import Line, MailAddress
@@ -37,6 +37,7 @@ __all__ = [
     "encode_bounces",
     "encode_complaints",
     "encode_error",
+    "encode_forecast",
     "encode_index",
     "encode_send",
     "encode_verified_senders",
@@ -186,6 +187,20 @@ def _invalid_body(error: ValidationError) -> InvalidRequest:
 def encode_send(accepted: AcceptedMail) -> Response:
     """200: the transaction id of the request, and when it was taken."""
     return _response(HTTPStatus.OK, {"messageId": accepted.message_id, "date": _timestamp(accepted.accepted_at)})
+
+
+def encode_forecast(forecasts: Sequence[RecipientForecast]) -> Response:
+    """200: whether the mail would be sent to each of its recipients; no id, since there is no mail.
+
+    `reason` and `type` are those of the bounce that would be listed.
+    """
+    recipients = []
+    for forecast in forecasts:
+        row = {"recipient": forecast.recipient, "wouldSend": forecast.reason is None}
+        why = {"reason": forecast.reason, "type": forecast.type}
+        recipients.append(row | {name: value for name, value in why.items() if value is not None})
+    would_send = any(row["wouldSend"] for row in recipients)
+    return _response(HTTPStatus.OK, {"dryRun": True, "wouldSend": would_send, "recipients": recipients})
 
 
 # --- Bounces and complaints -------------------------------------------------------------------------------------------

@@ -183,6 +183,7 @@ class MessageStatus(StrEnum):
     """How far a message has come, each rank above the one before."""
 
     QUEUED = "queued"
+    EXPIRED = "expired"
     CLAIMED = "claimed"
     SUPPRESSED = "suppressed"
     SENT = "sent"
@@ -193,7 +194,8 @@ class MessageStatus(StrEnum):
     COMPLAINED = "complained"
 
 
-_STATUS_OF_KIND = {
+#: The status that each kind of event raises a message to; the others change none.
+STATUS_OF_KIND = {
     EventKind.SUPPRESSED: MessageStatus.SUPPRESSED,
     EventKind.SEND: MessageStatus.SENT,
     EventKind.DELIVERY_DELAY: MessageStatus.DELAYED,
@@ -217,5 +219,5 @@ def status_of(record: MessageRecord | None, events: Iterable[DeliveryEvent]) -> 
             reached.add(MessageStatus.SENT)
         if record.failure is not None:
             reached.add(MessageStatus.REFUSED)
-    reached.update(_STATUS_OF_KIND[event.fact.kind] for event in events if event.fact.kind in _STATUS_OF_KIND)
+    reached.update(STATUS_OF_KIND[event.fact.kind] for event in events if event.fact.kind in STATUS_OF_KIND)
     return max(reached, key=list(MessageStatus).index)

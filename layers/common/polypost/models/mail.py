@@ -1,8 +1,11 @@
 """A mail to be sent, and what its acceptance gives."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
+
+from polypost.models.addresses import normalised
 
 #: A source system and a campaign travel in SES's tags. A tag's value has at most 256 characters; base64url makes 254 of
 #: these bytes.
@@ -41,6 +44,24 @@ class Mail(_Frozen):
     html: str | None = None
     source_system: str | None = None
     campaign_id: str | None = None
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The recipient, and the Bcc if it is somebody else: nobody gets a mail twice."""
+        to, bcc = self.recipient.address, self.bcc
+        return (to,) if bcc is None or normalised(bcc) == normalised(to) else (to, bcc)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientForecast:
+    """What would become of a mail on its way to one address: why it would not be sent, or None if it would be.
+
+    `type` is the BounceType under which it would be listed.
+    """
+
+    recipient: str
+    reason: str | None = None
+    type: str | None = None
 
 
 class QueuedMail(_Frozen):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 # Control characters, line and paragraph separators, lone surrogates. Joiners and spaces of other scripts are text.
 _NO_TEXT = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -28,3 +29,8 @@ def shortened(text: str, length: int) -> str:
     mark = " … "
     end = length // 4
     return text[: length - end - len(mark)] + mark + text[-end:]
+
+
+def in_utc(moment: datetime) -> str:
+    """A moment as people are told of it, to the second, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -20,9 +20,18 @@ def send_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTable, 
 
     Raises: UnverifiedSender; PayloadTooLarge; Retryable, when it could not be queued.
     """
+    queued = checked_mail(mail, space, attempt, access=access)
+    queue.put(queued)
+    return AcceptedMail(message_id=queued.message_id, accepted_at=queued.accepted_at)
+
+
+def checked_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTable) -> QueuedMail:
+    """A mail that the space may send, as it is queued.
+
+    Raises: UnverifiedSender; Retryable.
+    """
     domain = domain_of(mail.sender.address)
     if not access.is_verified_sender(space, domain):
         raise UnverifiedSender("sender", f"sender: {domain} is not a verified sender domain of this space")
-    message_id = new_message_id(attempt)
-    queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail))
-    return AcceptedMail(message_id=message_id, accepted_at=attempt.first_seen)
+    message_id = new_message_id(attempt, access.address_key())
+    return QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail)

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 from aws_lambda_powertools import Logger
 
 from polypost import runtime
-from polypost.errors import RequestError, Retryable
+from polypost.errors import InvalidRequest, RequestError, Retryable
 from polypost.models.access import Scope
 from polypost.settings import setting
 from polypost.web.auth import Caller, Credentials, authenticate, space_of_host
+from polypost.web.dry_run import DRY_RUN, asks_for_dry_run
 from polypost.web.http import Request, Response
-from polypost.web.idempotency import answer_once
+from polypost.web.idempotency import answer_once, idempotency_key
 
 logger = Logger()
 
@@ -54,12 +55,16 @@ class Dialect(ErrorEncoder, Protocol):
         """The credentials that a request carries. Raises: Unauthenticated."""
 
 
-def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Caller], Response]], LambdaHandler]:
+def endpoint(
+    dialect: Dialect, scope: Scope, *, dry_run: Callable[[Request, Caller], Response] | None = None
+) -> Callable[[Callable[[Request, Caller], Response]], LambdaHandler]:
     """Make a Lambda handler of a function that answers an authenticated request, with replay safety for its POSTs.
 
     The order is the documents': an unknown space is told before the credentials are looked at.
 
-    Parameters: dialect, whose credentials and errors the endpoint speaks; scope, what the caller must be allowed.
+    Parameters: dialect, whose credentials and errors the endpoint speaks; scope, what the caller must be allowed;
+    dry_run, answers in the function's place where the client only wants to know, and changes nothing. An endpoint
+    without one refuses such a request, since carrying it out would be the opposite of what was asked.
     """
 
     def decorate(serve: Callable[[Request, Caller], Response]) -> LambdaHandler:
@@ -69,7 +74,14 @@ def endpoint(dialect: Dialect, scope: Scope) -> Callable[[Callable[[Request, Cal
             now = datetime.now(UTC)
             caller = authenticate(dialect.credentials(request), host_space, scope, access, now)
             logger.append_keys(space=caller.space, keyid=caller.keyid)
-            return answer_once(request, caller.space, context, lambda attempted: serve(attempted, caller))
+            if not asks_for_dry_run(request):
+                return answer_once(request, caller.space, context, lambda attempted: serve(attempted, caller))
+            if dry_run is None:
+                raise InvalidRequest(DRY_RUN, f"{DRY_RUN} is not supported by this endpoint")
+            logger.append_keys(dry_run=True)
+            # Refused as it would be otherwise; no response is looked up, and none is stored.
+            idempotency_key(request)
+            return dry_run(request, caller)
 
         return _handler(lambda request: dialect, answer)
 

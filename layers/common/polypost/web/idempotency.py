@@ -36,11 +36,9 @@ def answer_once(request: Request, space: str, context: Any, serve: Callable[[Req
     Raises: InvalidRequest, for a key that is none; Conflict, for a key that another request was sent with;
     RequestInProgress; Retryable; and whatever `serve` raises.
     """
-    key = request.headers.get(_HEADER.lower())
-    if request.method != "POST" or key is None:
+    key = idempotency_key(request)
+    if key is None:
         return serve(request)
-    if not _KEY.fullmatch(key):
-        raise InvalidRequest(_HEADER, f"{_HEADER} must be 1 to 255 visible ASCII characters")
 
     def effect(attempt: Attempt) -> dict[str, Any]:
         response = serve(replace(request, attempt=attempt))
@@ -61,6 +59,17 @@ def answer_once(request: Request, space: str, context: Any, serve: Callable[[Req
     except _NotStored as refusal:
         return refusal.response
     return Response.from_event(answer)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key that a request carries; None for one without, and for another method than POST.
+
+    Raises: InvalidRequest, for a key that is none.
+    """
+    key = request.headers.get(_HEADER.lower()) if request.method == "POST" else None
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest(_HEADER, f"{_HEADER} must be 1 to 255 visible ASCII characters")
+    return key
 
 
 def _digest(request: Request) -> str:
