@@ -113,6 +113,7 @@ def test_the_unseen_characters_that_people_paste_are_among_them() -> None:
         "\u00a0max.m+shop@example.com\u3000",
         "max.m+shop@example.com.",
         "max.m+shop@example.com. ",
+        "max.m+shop@example.com . .",
         "max.m+shop@example\u3002com\uff61",
         "mailto:max.m+shop@example.com",
         "MailTo: max.m+shop@example.com",
@@ -198,7 +199,39 @@ def test_a_sharp_s_makes_another_domain() -> None:
     assert normalised("max@straße.example") != normalised("max@strasse.example")
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("@.<>()\",:;? aA\u00fc\u00df\u200b"))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('@.<>()",:;? aA\u00fc\u00df\u200b'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Characters that UTS 46 maps to dots, brackets and an @, a letter that only its lower case allows in a domain.
+        "max@example.com\u2026",
+        "max@example.com\u2474",
+        "max@exam\uff20ple.com",
+        "max@\u2132.com",
+        "max@ex_ample.com",
+        "max@m\u00fc_ller.example",
+        "max@localhost",
+        "max@[127.0.0.1]",
+        "max@xn--",
+        "max@xn--m\u00fcller.example",
+        "max@..",
+        "max@",
+        "@example.com",
+        "mailto:mailto:max@example.com",
+        "<<max@example.com>>",
+        "mailto:%3Cmailto:max@example.com%3E",
+        "max@example.com (a) (b)",
+        '""@example.com',
+        '"max mustermann"@example.com',
+        "I\u0307@\u0130.com",
+        "\u1e9e@\u1e9e.com",
+    ],
+)
+def test_whatever_a_text_is_its_normal_form_is_its_own(text: str) -> None:
+    once = normalised(text)
+    assert normalised(once) == once
 
 
 @given(TEXTS)

@@ -20,7 +20,7 @@ from polypost.wire import aspnet
 from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
 from polypost.wire.dotnet import MaxLength, RequiredText
-from polypost.wire.json import JSON
+from polypost.wire.json import JSON_NET
 from polypost.wire.models import WireModel
 from polypost.wire.text import MailAddress
 from polypost.wire.xml import XML
@@ -31,7 +31,7 @@ BASE_PATHS: tuple[str, ...] = (_CONTACT,)
 
 ENDPOINTS = aspnet.in_both_cases({f"{_CONTACT}/coffeepage": ("POST",)})
 
-_CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
+_CODEC = Codec(reads=(JSON_NET, XML), writes=(JSON_NET, XML))
 
 
 class ResultCode(StrEnum):

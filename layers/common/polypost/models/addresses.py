@@ -95,20 +95,25 @@ _BARE = re.compile(f'(?:({_NO_SPECIALS})|"({_NO_SPECIALS})")@({_NO_SPECIALS})')
 _MAILTO = re.compile(r"mailto:([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_NAMED = re.compile(rf"((?:{_QUOTED}|[^\"<>])*+)<([^<>]*)>\.?", re.DOTALL)
+_NAMED = re.compile(rf"((?:{_QUOTED}|[^\"<>])*+)<([^<>]*)>", re.DOTALL)
 _COMMENTED = re.compile(r"([^()]*)\([^()]*\)")
 
-# The dots that part a domain's labels (UTS 46, section 2.3).
-_DOTS = ".\u3002\uff0e\uff61"
+# All before blanks and dots at the end; these are the dots that part a domain's labels (UTS 46, section 2.3).
+_TO_ITS_END = re.compile(".*[^\\s.\u3002\uff0e\uff61]", re.DOTALL)
 
 
 def _bare(text: str) -> str | None:
     """The one address in a text, without what may stand around it; None where there is none."""
-    address = _visible(text)
+    address = _ended(_visible(text))
     for unwrapped in (_of_mailto, _of_name, _of_mailto):
-        address = unwrapped(address)
-    found = _BARE.fullmatch(address.rstrip(_DOTS))
+        address = _ended(unwrapped(address))
+    found = _BARE.fullmatch(address)
     return f"{found[1] or found[2]}@{found[3]}" if found else None
+
+
+def _ended(text: str) -> str:
+    found = _TO_ITS_END.match(text)
+    return found[0] if found else ""
 
 
 def _of_mailto(text: str) -> str:
@@ -124,7 +129,7 @@ def _of_name(text: str) -> str:
         # An address and a comma before it: these are two addresses, and neither is the text's.
         return text if "@" in name and re.search("[,;]", name) else found[2].strip()
     found = _COMMENTED.fullmatch(text)
-    return found[1].strip() if found else text
+    return found[1] if found else text
 
 
 # --- Domains ----------------------------------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ def _domain(text: str) -> str:
     if len(text) <= _LONGEST_DOMAIN:
         for spelled in (text, lower):
             try:
-                mapped = idna.uts46_remap(spelled, std3_rules=False, transitional=False)
+                mapped = idna.uts46_remap(spelled, std3_rules=True, transitional=False)
                 return ".".join(map(_label, mapped.split(".")))
             except idna.IDNAError:
                 continue

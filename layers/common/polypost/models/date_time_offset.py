@@ -37,6 +37,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 # As ASP.NET's JavaScriptSerializer and WCF write it: milliseconds since 1970 in UTC, and the offset that they had.
 _MICROSOFT = re.compile(r"/Date\((-?[0-9]{1,15})(?:([+-][0-9]{2})([0-9]{2})?)?\)/")
 
+
 def _ticks(moment: datetime) -> int:
     return (moment - _YEAR_1) // timedelta(microseconds=1) * _TICKS_PER_MICROSECOND
 
