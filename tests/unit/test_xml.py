@@ -371,10 +371,10 @@ def test_a_long_charset_is_not_told_back_whole() -> None:
 
 
 def test_python_does_not_remember_the_charsets_that_there_are_not() -> None:
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     for number in range(100):
         refusal(declared(f"no-such-{number}"))
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before
 
 
 # --- Text that API Gateway has read already ---------------------------------------------------------------------------
