@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from polypost import runtime
 from polypost.adapters.mail_queue import decode, encode
 from polypost.errors import PayloadTooLarge
+from polypost.models.addresses import domain_of
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from support.template_engine import Engine
 
@@ -357,6 +359,19 @@ def test_text_of_every_script_may_stand_in_a_header(api: Api, engine: Engine, te
     assert mime["Subject"] == text
     # Python's parser reads a tab in a name as a space.
     assert mime["From"].addresses[0].display_name == text.replace("\t", " ")
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["info@müller.example", "Info@MÜLLER.example", "info@mu\u0308ller.example", "info@XN--MLLER-KVA.example"],
+)
+def test_a_senders_domain_is_verified_in_any_spelling(api: Api, engine: Engine, sender: str) -> None:
+    assert api.send(without(sender=sender)).status == 400
+    runtime.access().put_sender_domain(api.space, domain_of("x@Müller.example"), verified=True)
+    assert api.send(without(sender=sender)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.sender.address.endswith("@xn--mller-kva.example")
+    assert api.send(without(sender="info@muller.example")).status == 400
 
 
 def test_a_long_address_with_a_name_stays_an_address(api: Api, engine: Engine) -> None:
