@@ -36,13 +36,14 @@ class ImportOutcome:
     """What became of the rows.
 
     `imported` of them are contacts of the space; `refused` ones are in `refused_file`, which is None where there are
-    none; `unknown_columns` are those that no contact has.
+    none; `unknown_columns` are those that no contact has; `warnings` are sentences about cells that are hardly meant.
     """
 
     imported: int
     refused: int
     refused_file: Path | None
     unknown_columns: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def import_contacts(
@@ -71,7 +72,7 @@ def import_contacts(
     file = ContactFile(source)
     if not registration_source and "RegistrationSource" not in file.columns.known.values():
         raise UnreadableFile(f"{source} has no column RegistrationSource, which every contact needs")
-    total = sum(1 for _ in file.rows())
+    total, warnings = file.checked()
     task = {"sha256": file.digest(), "space": space, "stack": stack, "registrationSource": registration_source}
     with file_progress(source, {"task": "import"} | task, file.delimiter) as progress:
         done = int(progress.position or 0)
@@ -91,7 +92,7 @@ def import_contacts(
             new = source.with_name(f"{source.name}.refused")
             progress.write(new, [REASON, *file.columns.without_reason(file.columns.names)], file.encoding)
             refused_file = _named(new, _refused_files(source))
-        return ImportOutcome(total - progress.lines, progress.lines, refused_file, file.columns.unknown)
+        return ImportOutcome(total - progress.lines, progress.lines, refused_file, file.columns.unknown, warnings)
 
 
 # --- Creating ---------------------------------------------------------------------------------------------------------

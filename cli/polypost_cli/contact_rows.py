@@ -4,6 +4,7 @@ import csv
 import hashlib
 import hmac
 import json
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,11 +16,21 @@ from typing import Final
 
 from polypost.dialects.contacts.files import EXPORTED, IMPORTED, decode_cells
 from polypost.errors import InvalidRequest, Permanent
+from polypost.models.addresses import InvalidAddress, mailable_address
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Profile, Registration
 
 #: The column that says why an import refused a row.
 REASON: Final = "Reason"
+
+#: What cells may be separated by. Spreadsheets of some countries write semicolons, and copy cells with tabs.
+_DELIMITERS: Final = ",;\t|"
+
+# The first line by which Excel is told the separator; it stands before the names of the columns.
+_SEP_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
+
+# How a spreadsheet shows a long number, of which it has kept fifteen digits at most and shows six.
+_ROUNDED: Final = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]+)?E[+-]?[0-9]+\s*", re.IGNORECASE)
 
 _KNOWN: Final = {name.lower(): name for name in (*IMPORTED, *EXPORTED, REASON)}
 
@@ -59,6 +70,9 @@ class Columns:
 class ContactFile:
     """A CSV file of contacts, in UTF-8, its first line with the names of the columns.
 
+    Cells are separated by commas, semicolons, tabs or bars, whichever that line has most of, or by what a line
+    `sep=;` before it says.
+
     Raises: UnreadableFile.
     """
 
@@ -67,9 +81,12 @@ class ContactFile:
         with path.open("rb") as file:
             # Excel begins what it saves as UTF-8 with a mark, and takes nothing else for UTF-8.
             self.encoding = "utf-8-sig" if file.read(len(BOM_UTF8)) == BOM_UTF8 else "utf-8"
-        # Spreadsheets of some countries part cells with semicolons.
-        first = next(filter(str.strip, self._lines()), "")
-        self.delimiter = ";" if first.count(";") > first.count(",") else ","
+        told = _SEP_LINE.fullmatch(next(self._lines(), ""))
+        self._lines_before = 1 if told else 0
+        names = next(filter(str.strip, islice(self._lines(), self._lines_before, None)), "")
+        self.delimiter = told[1] if told else max(_DELIMITERS, key=names.count)
+        if self.delimiter not in _DELIMITERS:
+            raise UnreadableFile(f"{path}, line 1: cells cannot be separated by {self.delimiter!r}")
         self.columns = self._columns()
 
     def digest(self) -> str:
@@ -82,12 +99,33 @@ class ContactFile:
 
         Raises: UnreadableFile.
         """
-        return islice(self._records(), 1, None)
+        return (record for _, record in islice(self._records(), 1, None))
 
-    def _records(self) -> Iterator[list[str]]:
-        reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
+    def checked(self) -> tuple[int, tuple[str, ...]]:
+        """The number of rows, and warnings of what can be imported and is hardly meant.
+
+        Raises: UnreadableFile.
+        """
+        number = 0
+        unmailable, rounded = _Doubts(), _Doubts()
+        for line, cells in islice(self._records(), 1, None):
+            number += 1
+            members = self.columns.members(cells)
+            if (email := members.get("Email")) and not _can_be_mailed(email):
+                unmailable.add(line, email)
+            if (phone := members.get("Phone")) and _ROUNDED.fullmatch(phone):
+                rounded.add(line, phone)
+        warnings = (
+            unmailable.told("an Email that no mail can be sent to"),
+            rounded.told("a Phone whose digits a spreadsheet has rounded away"),
+        )
+        return number, tuple(filter(None, warnings))
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """The records, each with the number of the line that it begins in."""
+        reader = csv.reader(islice(self._lines(), self._lines_before, None), delimiter=self.delimiter, strict=True)
         while True:
-            line = reader.line_num + 1
+            line = reader.line_num + self._lines_before + 1
             try:
                 record = next(reader)
             except StopIteration:
@@ -95,7 +133,7 @@ class ContactFile:
             except csv.Error as error:
                 raise UnreadableFile(f"{self._path}, line {line}: {error}; is a quotation mark missing?") from None
             if any(cell.strip() for cell in record):
-                yield record
+                yield line, record
 
     def _lines(self) -> Iterator[str]:
         try:
@@ -107,7 +145,7 @@ class ContactFile:
             raise UnreadableFile(f"{self._path}, line {line}: this is not UTF-8") from None
 
     def _columns(self) -> Columns:
-        names = next(self._records(), None)
+        _, names = next(self._records(), (0, None))
         if names is None:
             raise UnreadableFile(f"{self._path} is empty")
         known = {number: _KNOWN[low] for number, name in enumerate(names) if (low := name.strip().lower()) in _KNOWN}
@@ -120,6 +158,33 @@ class ContactFile:
                 raise UnreadableFile(f"{self._path} has {times} columns {name}")
         unknown = (name.strip() for number, name in enumerate(names) if number not in known)
         return Columns(tuple(names), known, tuple(filter(None, unknown)))
+
+
+@dataclass
+class _Doubts:
+    """Rows with a doubtful cell: how many, and the first of them."""
+
+    number: int = 0
+    line: int = 0
+    cell: str = ""
+
+    def add(self, line: int, cell: str) -> None:
+        self.number += 1
+        if self.number == 1:
+            self.line, self.cell = line, cell
+
+    def told(self, what: str) -> str:
+        rows = "1 row has" if self.number == 1 else f"{self.number} rows have"
+        where = "in" if self.number == 1 else "the first in"
+        return f"{rows} {what}, {where} line {self.line}: {self.cell[:100]!r}." if self.number else ""
+
+
+def _can_be_mailed(email: str) -> bool:
+    try:
+        mailable_address(email)
+    except InvalidAddress:
+        return False
+    return True
 
 
 def _is_utf8(text: bytes) -> bool:

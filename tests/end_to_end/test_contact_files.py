@@ -60,6 +60,7 @@ def test_a_file_and_its_contacts(run: Run, space: str, tmp_path: Path) -> None:
         "refused": 1,
         "refusedFile": str(refused),
         "unknownColumns": ["Mood"],
+        "warnings": [],
     }
 
     target = tmp_path / "out.csv"
@@ -103,6 +104,24 @@ def test_what_was_asked_wrongly(run: Run, space: str, tmp_path: Path) -> None:
         f"Error: the space {space} has no contact 7\n"
     )
     assert "is not in the range" in run("contacts", "show", "0", "--space", space, expect=2).stderr
+
+
+@pytest.mark.parametrize(("before", "separator"), [("sep=;\r\n", ";"), ("", "\t"), ("sep=|\n", "|")])
+def test_a_file_as_excel_writes_it(run: Run, space: str, tmp_path: Path, before: str, separator: str) -> None:
+    source = tmp_path / "contacts.csv"
+    rows = ["RegistrationSource/Email/Phone", "web/ann@example.com/4.91511E+11", "web/nobody/1", "/bob@example.com/2"]
+    source.write_text(before + "".join(f"{row}\r\n" for row in rows).replace("/", separator), newline="")
+    done = run("contacts", "import", str(source), "--space", space).stdout
+    line = 2 + bool(before)
+    refused = tmp_path / "contacts.refused.csv"
+    assert done == (
+        f"Imported 2 of 3 rows of {source} into {space}."
+        f" {refused} has the rows that were refused, each with the reason."
+        f" Warning: 1 row has an Email that no mail can be sent to, in line {line + 1}: 'nobody'."
+        f" Warning: 1 row has a Phone whose digits a spreadsheet has rounded away, in line {line}: '4.91511E+11'.\n"
+    )
+    refused.write_text(refused.read_text().replace(f"{separator}bob@", f"web{separator}bob@"))
+    assert as_json(run, "contacts", "import", str(refused), "--space", space)["imported"] == 1
 
 
 def test_imported_contacts_are_those_of_the_api(
@@ -251,6 +270,7 @@ def test_ten_thousand_rows_are_done_once_though_the_import_is_killed(fast_stack:
         "refused": len(reasons),
         "refusedFile": str(refused),
         "unknownColumns": ["Row"],
+        "warnings": [],
     }
     assert fast_stack.run("import", str(source)) == outcome
     items = fast_stack.contacts.items()

@@ -1,5 +1,6 @@
 """The contacts dialect on the running stack, as a .NET client uses it."""
 
+import gzip
 import json
 import secrets
 from base64 import b64decode
@@ -180,6 +181,31 @@ def test_a_repeated_creation_creates_one(
     assert again.headers["Location"] == first.headers["Location"]
     other = client.post(path, data=body, headers=headers)
     assert (other.status_code, list(other.json())) == (409, ["Message"])
+
+
+def test_what_clients_of_other_systems_send(client: httpx.Client) -> None:
+    tag = secrets.token_hex(6)
+    form = f"RegistrationSource=form&Email=max%2B{tag}@m%C3%BCller.example&LimitMailsPermanently=true&"
+    created = client.post(
+        CONTACTS,
+        content=f"{form}LimitMailsPermanently=false&RegistrationDateTime=2024-11-21T06:24:04.098%2B0000",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert created.status_code == 201
+    contact = created.json()
+    assert contact["LimitMailsPermanently"] is True
+    assert contact["RegistrationDateTime"] == "2024-11-21T06:24:04.0980000+00:00"
+    # The plus sign as it is, the domain as another system writes it.
+    assert client.get(f"{CONTACTS}?email=max+{tag}@xn--mller-kva.example").json() == contact
+    decomposed = {"RegistrationSource": "web form", "Email": f"Max+{tag}@mu\u0308ller.example\u200b"}
+    assert client.post(CONTACTS, json=decomposed).status_code == 409
+
+
+def test_a_compressed_body_is_told_to_come_as_it_is(client: httpx.Client) -> None:
+    for path in (CONTACTS, "/api-service/custom/sap/v1/send", "/api/v1/contact/coffeepage", "/customers/1/mails"):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        answer = client.post(path, content=gzip.compress(b"{}"), headers=headers)
+        assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
 
 
 def test_errors_on_the_wire(client: httpx.Client, local_stack: RunningStack) -> None:

@@ -1,6 +1,7 @@
 """The Inxmail dialect on the running stack: a mail goes out, and its bounce comes back."""
 
 import json
+import secrets
 import shlex
 import time
 from collections.abc import Callable
@@ -250,3 +251,24 @@ def test_the_printed_curls_are_complete_and_work(local_stack: RunningStack) -> N
         ("POST", "/api/v1/contact/coffeepage"),
         ("POST", f"/customers/{demo.CUSTOMER_ID}/mails"),
     }
+
+
+def test_an_opt_out_that_came_with_an_invisible_character_holds(local_stack: RunningStack) -> None:
+    name = f"opt{secrets.token_hex(6)}"
+    contact = {"RegistrationSource": "import", "Email": f"\ufeff{name}@example.net", "LimitMailsPermanently": True}
+    assert local_stack.client.post("/api/v1/Contacts", json=contact, auth=AUTH).status_code == 201
+    message_id = send(local_stack, recipient=f"{name}@EXAMPLE.net")
+    (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
+    assert row["errorText"] == "Not sent: limited permanently"
+    sent = {entry["messageId"] for entry in local_stack.client.get("/_local/mailbox").json()}
+    assert message_id not in sent
+
+
+def test_scalars_and_members_that_are_given_twice(local_stack: RunningStack) -> None:
+    body = json.dumps(send_body())[:-1]
+    headers = {"Content-Type": "application/json"}
+    url = f"{API}/send"
+    read = local_stack.client.post(url, content=f'{body}, "campaignId": 4587.0}}', headers=headers, auth=AUTH)
+    assert read.status_code == 200
+    twice = local_stack.client.post(url, content=f'{body}, "recipient": "b@example.net"}}', headers=headers, auth=AUTH)
+    assert (twice.status_code, twice.json()["message"]) == (400, "recipient is given more than once")

@@ -280,6 +280,11 @@ def test_an_operator_sees_an_entry(local_stack: RunningStack, run: Run) -> None:
     for words in (entry_id, "max@example.net", "Your order", "2026-01-02 03:04:05 UTC", "shop@example.com"):
         assert words in shown
     assert shown.endswith("\n\nFirst line\n        Second\N{REPLACEMENT CHARACTER}[31m line\n")
+    bare = id_in(log_mail(local_stack, Email="nobody", SubjectLine=None, DateSent=None, SentBy=None, EmailBody=None))
+    shown = run("logs", "show", bare).stdout
+    assert [line.split()[0] for line in shown.splitlines() if line] == ["entry", "space", "to", "logged"]
+    told = as_json(run, "logs", "show", bare)
+    assert [told[name] for name in ("email", "subject", "sentAt", "sentBy", "body")] == ["nobody", *[None] * 4]
     assert f"there is no log entry {'0' * 32}" in run("logs", "show", "0" * 32, expect=1).stderr
     assert "32 hexadecimal digits" in run("logs", "show", "x", expect=2).stderr
 

@@ -34,10 +34,14 @@ def test_json_and_xml_tell_of_the_same_mail(local_stack: RunningStack) -> None:
     subject = secrets.token_hex()
     of_json = log(local_stack, SubjectLine=subject)
     document = '<?xml version="1.0" encoding="utf-8"?>\n' + entry_xml(DEMO, SubjectLine=subject)
-    of_xml = local_stack.client.post(PATH, content=document, headers={"Content-Type": "application/xml"})
+    headers = {"Content-Type": "application/xml", "Accept": "application/xml"}
+    of_xml = local_stack.client.post(PATH, content=document, headers=headers)
     assert of_json.headers["Content-Type"] == "application/json; charset=utf-8"
     assert of_xml.headers["Content-Type"] == "application/xml; charset=utf-8"
     assert id_in(of_json) == id_in(of_xml)
+    # httpx asks for `*/*`, which is JSON to ASP.NET.
+    anything = local_stack.client.post(PATH, content=document, headers={"Content-Type": "application/xml"})
+    assert anything.headers["Content-Type"] == "application/json; charset=utf-8"
     assert id_in(log(local_stack)) != id_in(of_json)
 
 
@@ -47,6 +51,14 @@ def test_a_document_in_utf_16_is_read(local_stack: RunningStack) -> None:
         PATH, content=document.encode("utf-16"), headers={"Content-Type": "text/xml; charset=utf-16"}
     )
     assert id_in(answer) == id_in(log(local_stack, EmailBody="Größe 日本"))
+
+
+def test_a_document_in_its_declared_encoding_is_read(local_stack: RunningStack) -> None:
+    document = f'<?xml version="1.0" encoding="windows-1252"?>{entry_xml(DEMO, EmailBody="Größe – 5 €")}'
+    answer = local_stack.client.post(
+        PATH, content=document.encode("windows-1252"), headers={"Content-Type": "application/xml"}
+    )
+    assert id_in(answer) == id_in(log(local_stack, EmailBody="Größe – 5 €"))
 
 
 def test_the_same_request_under_a_key_gets_the_same_response(local_stack: RunningStack) -> None:
@@ -60,11 +72,11 @@ def test_the_same_request_under_a_key_gets_the_same_response(local_stack: Runnin
 
 def test_after_a_refusal_the_key_is_free(local_stack: RunningStack) -> None:
     key = secrets.token_hex()
-    refused = log(local_stack, key, Email="nobody")
+    refused = log(local_stack, key, DateSent="yesterday")
     assert refused.status_code == 400
     code, description = message_of(refused.text)
     assert code == "02"
-    assert description.startswith("The field Email is not a valid e-mail address: ")
+    assert description.startswith("The field DateSent must be a date and time in UTC such as ")
     assert id_in(log(local_stack, key))
 
 

@@ -17,6 +17,7 @@ Its credentials are HTTP Basic's unless it overrides `sign`. A row that its endp
 autouse fixture in the class.
 """
 
+import gzip
 import json
 import random
 import re
@@ -30,6 +31,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import pytest
@@ -62,6 +64,11 @@ class Sent:
         change = {"json": _in_json, "xml": _in_xml}.get(self.media_type.rpartition("/")[2], _in_form)
         return replace(self, body=change(self.body, name, value))
 
+    def with_a_member_twice(self) -> "Sent":
+        """The same request with its last member once more."""
+        double = {"json": _twice_in_json, "xml": _twice_in_xml}.get(self.media_type.rpartition("/")[2], _twice_in_form)
+        return replace(self, body=double(self.body))
+
 
 def _in_json(text: str, name: str, value: str | None) -> str:
     body = json.loads(text)
@@ -87,6 +94,21 @@ def _in_xml(text: str, name: str, value: str | None) -> str:
         return element.sub(lambda found: found[1] + escape(value) + found[3], text)
     before, end, root = text.rpartition("</")
     return f"{before}<{name}>{escape(value)}</{name}>{end}{root}"
+
+
+def _twice_in_json(text: str) -> str:
+    *_, last = json.loads(text).items()
+    return f"{text[:-1]}, {json.dumps(dict([last]))[1:]}"
+
+
+def _twice_in_xml(text: str) -> str:
+    root = ElementTree.fromstring(text)  # noqa: S314 - the tests' own
+    root.append(root[-1])
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _twice_in_form(text: str) -> str:
+    return f"{text}&{text.rpartition('&')[2]}"
 
 
 def _in_form(text: str, name: str, value: str | None) -> str:
@@ -132,7 +154,8 @@ MALFORMED = {
         "two roots": b"<a/><a/>",
         "another root": b"<a/>",
         "no UTF-8": b"<a>\xff</a>",
-        "another encoding": b'<?xml version="1.0" encoding="utf-16"?><a/>',
+        "another encoding": b'<?xml version="1.0" encoding="utf-16"?><a>\xff</a>',
+        "an encoding that is none": b'<?xml version="1.0" encoding="zlib"?><a>\xff</a>',
         "a document type": b"<!DOCTYPE a><a/>",
         "entities": b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>',
         "an external entity": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>',
@@ -159,7 +182,8 @@ MEDIA_TYPES = (
     "application/octet-stream",
     "multipart/form-data; boundary=a",
     "application/json; charset=iso-8859-1",
-    "text/xml; charset=iso-8859-1",
+    "text/xml; charset=utf-7",
+    "text/xml; charset=zlib",
 )
 
 
@@ -253,8 +277,12 @@ class DialectBattery(ABC):
         assert not reply.body or reply.media_type in self.writes
 
     def answered_in(self, media_type: str, accept: str = "") -> str:
-        """The media type of an answer: the accepted one, else the request's own, else the preferred one."""
-        wanted = (accept, media_type.partition(";")[0], self.writes[0])
+        """The media type of an answer: the accepted one, else the request's own, else the preferred one.
+
+        Parameters: accept, one media type, or the range of all, of which the preferred one is taken.
+        """
+        preferred = self.writes[0]
+        wanted = (preferred if accept == "*/*" else accept, media_type.partition(";")[0], preferred)
         return next(each for each in wanted if each in self.writes)
 
     # --- who may ------------------------------------------------------------------------------------------------------
@@ -316,6 +344,22 @@ class DialectBattery(ABC):
         self.refused(reply, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, engine)
         assert reply.media_type == self.answered_in(unknown_media_type)
 
+    @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+    def test_a_compressed_body_is_refused(self, api: Api, engine: Engine, media_type: str, coding: str) -> None:
+        valid = self.valid(api, media_type)
+        coded = replace(valid, headers={**valid.headers, "content-encoding": coding})
+        for sent, body in ((coded, gzip.compress(valid.body.encode())), (coded, None)):
+            reply = self.post(api, sent, body=body)
+            self.refused(reply, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, engine)
+            assert reply.headers["Accept-Encoding"] == "identity"
+        plain = replace(valid, headers={**valid.headers, "content-encoding": "identity"})
+        self.succeeded(self.post(api, plain))
+
+    def test_a_member_that_is_given_twice_is_refused(self, api: Api, engine: Engine, media_type: str) -> None:
+        reply = self.post(api, self.valid(api, media_type).with_a_member_twice())
+        self.refused(reply, HTTPStatus.BAD_REQUEST, engine)
+        assert "is given more than once" in reply.body
+
     def test_what_is_too_long_is_refused(self, api: Api, engine: Engine, media_type: str) -> None:
         member, characters, status = self.too_long
         reply = self.post(api, self.valid(api, media_type).with_member(member, random_text(characters)))
@@ -336,6 +380,13 @@ class DialectBattery(ABC):
         refusal = self.post(api, accepting, body=b"")
         self.refused(refusal, HTTPStatus.BAD_REQUEST)
         assert refusal.media_type == expected
+
+    def test_of_what_is_accepted_alike_json_comes_first(self, api: Api, media_type: str) -> None:
+        backwards = ", ".join([*reversed(self.writes), "*/*"])
+        valid = self.valid(api, media_type)
+        refusal = self.post(api, replace(valid, headers={**valid.headers, "accept": backwards}), body=b"")
+        self.refused(refusal, HTTPStatus.BAD_REQUEST)
+        assert refusal.media_type == next(each for each in reversed(self.writes) if each.endswith("json"))
 
     def test_a_request_sent_again_under_its_key_is_answered_again(self, api: Api, media_type: str) -> None:
         valid = self.valid(api, media_type)

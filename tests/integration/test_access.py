@@ -50,6 +50,17 @@ def test_missing_or_malformed_credentials(api: Api, header: str) -> None:
     assert_refused(api.call(*LIST, headers={"authorization": header}))
 
 
+@pytest.mark.parametrize("more", [0, 1, 2], ids=["no padding", "two characters", "one character"])
+def test_credentials_may_lack_their_padding(api: Api, more: int) -> None:
+    # Each length of what is encoded has a padding of its own.
+    keyid = f"{api.keyid}{'x' * more}"
+    create_credential(f"pad-{keyid}", api.space)
+    token = b64encode(f"pad-{keyid}:{SECRET}".encode()).decode()
+    for spelled in (token, token.rstrip("="), f" {token.rstrip('=')} ", f"{token}="):
+        assert api.call(*LIST, headers={"authorization": f"Basic {spelled}"}).status == 200
+    assert_refused(api.call(*LIST, headers={"authorization": f"Basic {token.rstrip('=')[:-1]}"}))
+
+
 def test_wrong_credentials_all_look_the_same(api: Api, engine: Engine) -> None:
     now = datetime.now(UTC)
     create_credential(f"expired-{api.space}", api.space, expires_at=now - timedelta(seconds=1))

@@ -220,6 +220,51 @@ def test_no_digit_of_a_date_is_lost(api: Api, digits: int, offset: str) -> None:
     assert read(api, contact).body == contact
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2024-11-21T06:24:04.098+0000", "2024-11-21T06:24:04.0980000+00:00"),
+        ("2024-11-21T06:24:04+01", "2024-11-21T06:24:04.0000000+01:00"),
+        ("2024-11-21T06:24:04.123456789+05:30", "2024-11-21T06:24:04.1234568+05:30"),
+        ("/Date(1732170244098)/", "2024-11-21T06:24:04.0980000+00:00"),
+        ("/Date(1732170244098+0100)/", "2024-11-21T07:24:04.0980000+01:00"),
+        ("Thu, 21 Nov 2024 06:24:04 GMT", "2024-11-21T06:24:04.0000000+00:00"),
+    ],
+)
+def test_a_date_is_read_as_json_net_reads_it(api: Api, given: str, kept: str) -> None:
+    members = {"RegistrationDateTime": given, "LimitMailsTemporarilyUntil": given}
+    form = api.http("POST", CONTACTS, **as_form({"RegistrationSource": "web form"} | members)).body
+    for contact in (create(api, **members), form):
+        assert contact["RegistrationDateTime"] == contact["LimitMailsTemporarilyUntil"] == kept
+    # As .NET's JavaScriptSerializer writes it.
+    body = json.dumps({"RegistrationSource": "web form"} | members).replace("/", "\\/").encode()
+    escaped = api.http("POST", CONTACTS, body=body, headers={"content-type": "application/json"})
+    assert escaped.body["RegistrationDateTime"] == kept
+
+
+def test_line_breaks_and_tabs_may_stand_in_texts_as_they_are(api: Api) -> None:
+    body = b'{"RegistrationSource": "web\tform", "LatestPermissionSource": "first line\r\nsecond line"}'
+    answer = api.http("POST", CONTACTS, body=body, headers={"content-type": "application/json"})
+    assert answer.status == 201
+    assert answer.body["RegistrationSource"] == "web\tform"
+    assert answer.body["LatestPermissionSource"] == "first line\r\nsecond line"
+
+
+@pytest.mark.parametrize(
+    ("fields", "limited"),
+    [
+        ("LimitMailsPermanently=true&LimitMailsPermanently=false", True),
+        ("LimitMailsPermanently=True&limitmailspermanently=False", True),
+        ("LimitMailsPermanently=false", False),
+    ],
+)
+def test_a_checkbox_of_an_aspnet_form(api: Api, fields: str, limited: bool) -> None:
+    body = f"RegistrationSource=form&{fields}&LastName=Lee".encode()
+    answer = api.http("POST", CONTACTS, body=body, headers={"content-type": "application/x-www-form-urlencoded"})
+    assert answer.status == 201
+    assert answer.body["LimitMailsPermanently"] is limited
+
+
 TEXTS = {
     "RegistrationSource": 50,
     "Email": 250,
@@ -249,7 +294,9 @@ def test_lengths_are_counted_in_utf_16_units(api: Api, name: str, limit: int) ->
         ("RegistrationSource", ["a"], "The field RegistrationSource must be a string."),
         ("RegistrationDateTime", "today", "The field RegistrationDateTime must be a date and time such as"),
         ("RegistrationDateTime", 5, "The field RegistrationDateTime must be a date and time such as"),
-        ("RegistrationDateTime", "2024-11-21T06:24:04.12345678Z", "must not have more than 7 digits"),
+        ("RegistrationDateTime", "11/21/2024", "The field RegistrationDateTime must be a date and time such as"),
+        ("RegistrationDateTime", "Fri, 21 Nov 2024 06:24:04 GMT", "must name the weekday that the date falls on"),
+        ("LimitMailsTemporarilyUntil", "/Date(1e3)/", "must be a date and time such as"),
         ("LimitMailsTemporarilyUntil", "2024-02-30", "must name a day and a time that exist"),
         ("RegistrationIp", "127.0.0.256", "The field RegistrationIp must be an IPv4 address such as 127.0.0.1."),
         ("RegistrationIp", "::1", "The field RegistrationIp must be an IPv4 address such as 127.0.0.1."),
@@ -308,7 +355,7 @@ def test_all_wrong_fields_are_named_at_once(api: Api) -> None:
 
 
 def test_a_blank_email_or_phone_is_no_value(api: Api) -> None:
-    for blank in ("", " ", "\t "):
+    for blank in ("", " ", "\t ", "\ufeff", "\u200b \u00ad"):
         assert create(api, Email=blank, Phone=blank)["Email"] == blank
     # No digit in it.
     create(api, Phone="-")
@@ -533,6 +580,76 @@ def test_a_secret_is_found_with_one_read(api: Api, engine: Engine) -> None:
     engine.calls.clear()
     assert find(api, secret=contact["Secret"]).body == contact
     assert [(call.service, call.action) for call in engine.calls] == [("dynamodb", "GetItem")]
+
+
+#: One address as people and systems spell it.
+SPELLINGS = [
+    "Jörg@Müller.example",
+    "jo\u0308rg@mu\u0308ller.example",
+    "JÖRG@XN--MLLER-KVA.example.",
+    "\ufeffjörg\u200b@müller\u00ad.example ",
+    "mailto:j%C3%B6rg@müller.example?subject=x",
+    '"Müller, Jörg" <jörg@xn--mller-kva.example>',
+    "jörg@müller.example (Jörg)",
+]
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS)
+def test_an_address_in_any_spelling_is_one_contacts(api: Api, spelled: str) -> None:
+    contact = create(api, Email=spelled)
+    assert contact["Email"] == spelled
+    for other in SPELLINGS:
+        assert find(api, email=other).body == contact
+        assert post(api, Email=other).status == 409
+    assert update(api, contact, Email=SPELLINGS[0])["Email"] == SPELLINGS[0]
+    assert post(api, Email=spelled).status == 409
+    assert api.http("DELETE", f"{CONTACTS}/{contact['Id']}").status == 204
+    create(api, Email=spelled)
+
+
+@pytest.mark.parametrize("text", ["sample string 3", "Sample String 3", "\0", "a b@c d", "@", "max@", "mailto:"])
+def test_an_email_that_is_no_address_is_kept_as_it_was_given(api: Api, text: str) -> None:
+    contact = create(api, Email=text)
+    assert contact["Email"] == text
+    assert read(api, contact).body == contact
+
+
+@pytest.mark.parametrize(
+    ("query", "email"),
+    [
+        ("email=max+shop@example.net", "max+shop@example.net"),
+        ("email=max%2Bshop@example.net", "max+shop@example.net"),
+        ("email=+49170@sms.example", "+49170@sms.example"),
+        ("email=max@example.net+", "max@example.net"),
+        ("email=+max@example.net", "max@example.net"),
+        ("email=%20max@example.net", "max@example.net"),
+        ("Email=a+b+c%40example.net&other=x", "a+b+c@example.net"),
+        ("email=a%20b@example.net", "a b@example.net"),
+        ("email=a+b@example.net", "a b@example.net"),
+        ("email=Max+M+<max%40example.net>", "max@example.net"),
+        ("email=sample+string+3", "sample string 3"),
+        ("email=sample%20string%203", "sample string 3"),
+    ],
+)
+def test_a_plus_sign_need_not_be_escaped(api: Api, query: str, email: str) -> None:
+    contact = create(api, Email=email)
+    answer = api.http("GET", CONTACTS, query)
+    assert (answer.status, answer.body) == (200, contact)
+
+
+def test_with_and_without_a_plus_sign_are_two_addresses(api: Api) -> None:
+    plain, tagged = create(api, Email="max@example.net"), create(api, Email="max+shop@example.net")
+    blank, leading = create(api, Email="max shop@example.net"), create(api, Email="+max@example.net")
+    for query, contact in (
+        ("email=max@example.net", plain),
+        ("email=max+shop@example.net", tagged),
+        ("email=max%20shop@example.net", blank),
+        ("email=+max@example.net", leading),
+        ("email=%20max@example.net", plain),
+    ):
+        assert api.http("GET", CONTACTS, query).body == contact
+    for nobody in ("email=max+other@example.net", "email=max%2B@example.net", "email=m+ax@example.net"):
+        assert api.http("GET", CONTACTS, nobody).status == 404
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,15 @@ def test_a_customer_without_an_address(shopper: Shopper, email: str | None) -> N
     assert message == "The customer has no e-mail address that mail can be sent to."
 
 
+@pytest.mark.parametrize(
+    "email",
+    ["\ufeffOther@Example.net", "Other <Other@example.net>", "mailto:Other%40example.net", "Other@example.net."],
+)
+def test_a_customers_address_is_the_one_that_a_person_reads(shopper: Shopper, email: str) -> None:
+    contact = new_customer(shopper.api.space, email=email, first_name="Other")
+    assert shopper.mail(customer=f"id:{contact.id}").recipient.address == "Other@example.net"
+
+
 # --- The body ---------------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +268,7 @@ def test_a_customer_without_an_address(shopper: Shopper, email: str | None) -> N
         (promotion_body(code=None), "The code field is required."),
         (promotion_body(code="  "), "The code field is required."),
         (promotion_body(code=["x"]), "The field code must be a string."),
-        (promotion_body(code=True), "The field code must be a string."),
+        (promotion_body(code={"a": 1}), "The field code must be a string."),
         (promotion_body() | {"promotion": "x"}, "The field promotion must be an object."),
         (promotion_body({"type": "Page"}), "The field type must be 'Link'."),
         (promotion_body({"title": {}}), "The field title must be a string."),
@@ -430,6 +439,17 @@ def test_the_mail_is_one_sqs_call_and_no_write(shopper: Shopper) -> None:
 # --- Formats ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("charset", ["", "; charset=ISO-8859-1"])
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "windows-1252", "UTF-16"])
+def test_xml_in_the_charset_of_an_older_shop(shopper: Shopper, encoding: str, charset: str) -> None:
+    encoding = "ISO-8859-1" if charset else encoding
+    xml = f'<?xml version="1.0" encoding="{encoding}"?><PromotionCode type="PromotionCode"><code>GRÜN</code>'
+    sent = f"{xml}<promotion><title>Größe</title></promotion></PromotionCode>".encode(encoding)
+    mail = shopper.mail(sent, headers={"content-type": f"text/xml{charset}"})
+    assert mail.subject == "Größe: your promotion code"
+    assert "GRÜN" in str(mail.text)
+
+
 @pytest.mark.parametrize("content_type", ["text/xml", "application/xml", "application/xml; charset=utf-8"])
 def test_xml(shopper: Shopper, content_type: str) -> None:
     xml = (
@@ -476,9 +496,9 @@ def assert_error(error: Element, status: int) -> None:
     ("content_type", "accept", "answered"),
     [
         ("application/json", None, "application/json"),
-        ("text/json", "*/*", "text/json"),
+        ("text/json", "*/*", "application/json"),
         ("text/xml", None, "text/xml"),
-        ("application/xml", "application/*", "application/xml"),
+        ("application/xml", "application/*", "application/json"),
         ("application/json", "text/xml", "text/xml"),
         ("text/xml", "application/json", "application/json"),
         ("text/xml", "text/html", "text/xml"),

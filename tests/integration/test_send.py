@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from polypost import runtime
 from polypost.adapters.mail_queue import decode, encode
 from polypost.errors import PayloadTooLarge
+from polypost.models.addresses import domain_of
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from support.template_engine import Engine
 
@@ -138,7 +140,7 @@ def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
         (without("recipient"), "recipient is required"),
         (without("subjectContentPlainText"), "subjectContentPlainText is required"),
         (without(subjectContentPlainText="  "), "subjectContentPlainText is required"),
-        (without(subjectContentPlainText=True), "subjectContentPlainText must be a string"),
+        (without(subjectContentPlainText=["a"]), "subjectContentPlainText must be a string"),
         (without("bodyContentHTML", "bodyContentPlainText"), "bodyContentHTML or bodyContentPlainText is required"),
         (without(bodyContentHTML="", bodyContentPlainText=None), "bodyContentHTML or bodyContentPlainText is required"),
         (without(bodyContentHTML=[]), "bodyContentHTML must be a string"),
@@ -158,8 +160,13 @@ def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
         ),
         (without(subjectContentPlainText="x" * 901), "subjectContentPlainText must not be longer than 900 characters"),
         (without(senderName="x" * 901), "senderName must not be longer than 900 characters"),
-        (without(campaignId=1.5), "campaignId must be a string"),
-        (without(campaignId=True), "campaignId must be a string"),
+        (without(campaignId=[1]), "campaignId must be a string"),
+        (without(campaignId={"a": 1}), "campaignId must be a string"),
+        (without(recipient=5), "recipient is not a valid e-mail address"),
+        (without(recipient=False), "recipient is not a valid e-mail address"),
+        (without(type=True), "type must be 'email'"),
+        (without(recipient="=?utf-8?q?max?=@example.com"), "recipient is not a valid e-mail address"),
+        (without(sender="=?utf-8?q?max?=@example.com"), "sender is not a valid e-mail address"),
         (without(sourceSystem="ü" * 96), "sourceSystem must not be longer than 190 bytes"),
         (without(campaignId="x" * 191), "campaignId must not be longer than 190 bytes"),
         (without(sender="info@example.org"), "sender: example.org is not a verified sender domain of this space"),
@@ -170,6 +177,15 @@ def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
         (b"null", "The request body is not a JSON object"),
         (b'{"type": "\xff"}', "The request body is not UTF-8"),
         (b'{"subjectContentPlainText": "\\ud800"}', "The request body is not JSON"),
+        (b'{"subjectContentPlainText": "a\nb"}', "The request body is not JSON"),
+        (b'{"campaignId": NaN}', "The request body is not JSON"),
+        (b'{"campaignId": 01}', "The request body is not JSON"),
+        (b'{"type": "email", "type": "email"}', "type is given more than once"),
+        (json.dumps(BODY).encode()[:-1] + b', "recipient": "other@example.net"}', "recipient is given more than once"),
+        (json.dumps(BODY).encode()[:-1] + b', "recipient": null}', "recipient is given more than once"),
+        (b'{"campaignId": "a", ' + json.dumps(BODY).encode()[1:], "campaignId is given more than once"),
+        (b'{"bodyContentHTML": "a", ' + json.dumps(BODY).encode()[1:], "bodyContentHTML is given more than once"),
+        (b"[" * 100_000, "The request body is nested too deeply"),
     ],
 )
 def test_bad_input_names_its_field_and_changes_nothing(
@@ -208,10 +224,41 @@ def test_nothing_that_becomes_a_header_may_break_the_line(
     assert engine.receive("MailQueueUrl") == []
 
 
-def test_a_number_is_read_as_text_as_the_original_does(api: Api, engine: Engine) -> None:
-    assert api.send(without(campaignId=4587)).status == 200
-    (body,) = engine.receive("MailQueueUrl")
-    assert decode(body).mail.campaign_id == "4587"
+@pytest.mark.parametrize(
+    ("scalar", "text"),
+    [
+        ("4587", "4587"),
+        ("4587.0", "4587.0"),
+        ("-0", "-0"),
+        ("1.50", "1.50"),
+        ("1E5", "1E5"),
+        ("1e-400", "1e-400"),
+        ("12345678901234567890.12345678901234567890", "12345678901234567890.12345678901234567890"),
+        ("true", "true"),
+        ("false", "false"),
+    ],
+)
+def test_a_scalar_is_read_as_text_as_the_original_does(api: Api, engine: Engine, scalar: str, text: str) -> None:
+    names = ("campaignId", "sourceSystem", "senderName", "subjectContentPlainText", "bodyContentPlainText")
+    members = ", ".join(f'"{name}": {scalar}' for name in names)
+    body = f'{{"type": "email", "sender": "info@example.com", "recipient": "max@example.net", {members}}}'
+    assert api.send(body.encode(), headers={"content-type": "application/json"}).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    mail = decode(queued).mail
+    assert (mail.campaign_id, mail.source_system, mail.sender.name, mail.subject, mail.text) == (text,) * 5
+
+
+def test_a_member_that_nobody_knows_may_be_given_twice(api: Api, engine: Engine) -> None:
+    body = json.dumps(BODY).encode()[:-1] + b', "colour": 1, "colour": 2}'
+    assert api.send(body, headers={"content-type": "application/json"}).status == 200
+
+
+def test_a_body_that_is_one_long_number_is_a_text(api: Api, engine: Engine) -> None:
+    digits = "9" * 1_000_000
+    body = json.dumps(without("bodyContentHTML", bodyContentPlainText=0)).replace(": 0", f": {digits}")
+    assert api.send(body.encode(), headers={"content-type": "application/json"}).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.text == digits
 
 
 def test_unknown_members_are_ignored(api: Api) -> None:
@@ -312,6 +359,19 @@ def test_text_of_every_script_may_stand_in_a_header(api: Api, engine: Engine, te
     assert mime["Subject"] == text
     # Python's parser reads a tab in a name as a space.
     assert mime["From"].addresses[0].display_name == text.replace("\t", " ")
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["info@müller.example", "Info@MÜLLER.example", "info@mu\u0308ller.example", "info@XN--MLLER-KVA.example"],
+)
+def test_a_senders_domain_is_verified_in_any_spelling(api: Api, engine: Engine, sender: str) -> None:
+    assert api.send(without(sender=sender)).status == 400
+    runtime.access().put_sender_domain(api.space, domain_of("x@Müller.example"), verified=True)
+    assert api.send(without(sender=sender)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    assert decode(queued).mail.sender.address.endswith("@xn--mller-kva.example")
+    assert api.send(without(sender="info@muller.example")).status == 400
 
 
 def test_a_long_address_with_a_name_stays_an_address(api: Api, engine: Engine) -> None:

@@ -90,6 +90,80 @@ def test_another_spelling_is_the_same_address(api: Api, engine: Engine, spelled:
     assert send(api, engine, recipient=spelled) == []
 
 
+#: Addresses as contacts hold them, and for each the spellings of a mail's recipient, which is less free.
+SPELLINGS = {
+    "max@example.net": (
+        [
+            "MAX@Example.NET",
+            "\ufeffmax@example.net",
+            "max@example.net\u200b",
+            "m\u00adax@exam\u2060ple.net",
+            "\u202amax@example.net\u202c",
+            " max@example.net\u00a0",
+            "max@example.net.",
+            "mailto:max@example.net",
+            "Max Mustermann <max@example.net>",
+            '"Mustermann, Max" <MAX@example.net>',
+            "max@example.net (Max)",
+            "max@\uff45xample\u3002net",
+        ],
+        ["max@example.net", "MAX@EXAMPLE.NET", " Max@example.net "],
+    ),
+    "max@müller.example": (
+        [
+            "max@MÜLLER.example",
+            "max@mu\u0308ller.example",
+            "Max <max@xn--mller-kva.example>",
+            "max@m\u00adüller.example.",
+        ],
+        ["max@müller.example", "MAX@mu\u0308ller.example", "max@xn--mller-kva.example", "max@XN--MLLER-KVA.EXAMPLE"],
+    ),
+}
+SPELLED = [(spelled, sent) for spellings, sent in SPELLINGS.values() for spelled in spellings]
+
+
+@pytest.mark.parametrize(("spelled", "sent"), SPELLED)
+def test_an_opt_out_holds_for_the_address_in_any_spelling(
+    api: Api, engine: Engine, spelled: str, sent: list[str]
+) -> None:
+    assert create(api, email=spelled, limit_mails_permanently=True).profile.email == spelled
+    for recipient in sent:
+        assert send(api, engine, recipient=recipient) == []
+        assert send(api, engine, recipient="ann@example.net", bccRecipient=recipient) == [["ann@example.net"]]
+    rows = api.bounces().body["bounces"]
+    assert {row["errorText"] for row in rows} == {"Not sent: limited permanently"}
+    assert len(rows) == 2 * len(sent)
+
+
+@pytest.mark.parametrize(("spelled", "sent"), SPELLED)
+def test_a_limit_of_a_deleted_contact_holds_in_any_spelling(
+    api: Api, engine: Engine, spelled: str, sent: list[str]
+) -> None:
+    contact = create(api, email=spelled, limit_mails_permanently=True)
+    delete_contact(contact.id, api.space, contacts=runtime.contacts(), erasures=runtime.erasures())
+    for recipient in sent:
+        assert send(api, engine, recipient=recipient) == []
+
+
+@pytest.mark.parametrize(("address", "spellings"), [(address, each[0]) for address, each in SPELLINGS.items()])
+def test_a_bounce_is_known_of_the_address_in_any_spelling(
+    api: Api, engine: Engine, address: str, spellings: list[str]
+) -> None:
+    (mailed,) = send(api, engine, recipient=address)[0]
+    object_ = bounce_object(bounced(mailed, status="5.1.1"), bounce_type="Permanent/General")
+    assert api.notify(in_sns_envelope(event("Bounce", message(api), [mailed], bounce=object_))) == []
+    for spelled in (address, *spellings):
+        assert standing(api, spelled).bounced
+    for recipient in SPELLINGS[address][1]:
+        assert send(api, engine, recipient=recipient) == []
+
+
+def test_what_is_another_address_is_not_concerned(api: Api, engine: Engine) -> None:
+    create(api, email="max.m@example.net", limit_mails_permanently=True)
+    for recipient in ("maxm@example.net", "max.m+shop@example.net", "max.m@example.com", "max.m@mail.example.net"):
+        assert send(api, engine, recipient=recipient) == [[recipient]]
+
+
 def test_another_space_is_not_concerned(api: Api) -> None:
     api.notify(complaint(api))
     assert standing(api).complained

@@ -41,7 +41,8 @@ def http_event(
     if body:
         try:
             # What API Gateway takes for text it hands on as text, and all else in base64.
-            if not str(event["headers"].get("content-type", "")).lower().startswith(("text/", "application/json")):
+            media_type = str(event["headers"].get("content-type", "")).lower()
+            if not media_type.startswith(("text/", "application/json", "application/xml")):
                 raise ValueError
             event |= {"body": body.decode(), "isBase64Encoded": False}
         except ValueError:

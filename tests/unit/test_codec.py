@@ -1,10 +1,14 @@
 """Which format a request is read in and its response written in; JSON and form bodies; what is wrong with them."""
 
+import gzip
 import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
+from unittest.mock import ANY
 from urllib.parse import quote
 
 import pytest
@@ -13,14 +17,14 @@ from hypothesis import strategies as st
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from polypost.errors import InvalidFields, InvalidRequest, UnsupportedCharset, UnsupportedMediaType
+from polypost.errors import CompressedBody, InvalidFields, InvalidRequest, UnsupportedCharset, UnsupportedMediaType
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.web.http import Request
 from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
 from polypost.wire.dotnet import Boolean, Guid, Int32, MaxLength, RequiredText
 from polypost.wire.form import FORM, MAX_FIELDS
-from polypost.wire.json import JSON
+from polypost.wire.json import JSON, JSON_NET
 from polypost.wire.models import WireModel
 from polypost.wire.xml import XML
 
@@ -91,13 +95,32 @@ def problems(body: str | bytes, content_type: str = "application/json") -> Mappi
         ("application/xml", "", "application/xml"),
         ("application/x-www-form-urlencoded", "", "application/json"),
         ("text/plain", "", "application/json"),
-        # No preference: the request's own.
-        ("text/xml", "*/*", "text/xml"),
-        ("application/xml", "application/*", "application/xml"),
+        # A tie: what is named before a range, then JSON before XML, then what is named first. The request's own format
+        # has no say in it.
+        ("text/xml", "*/*", "application/json"),
+        (None, "*/*", "application/json"),
+        ("text/json", "*/*", "application/json"),
+        ("application/xml", "application/*", "application/json"),
         ("text/xml", "application/*", "application/json"),
         ("application/json", "text/*", "text/json"),
+        ("text/xml", "text/*", "text/json"),
         ("text/xml", "application/xml, application/json", "application/json"),
-        ("application/xml", "application/json, application/xml", "application/xml"),
+        ("application/xml", "application/json, application/xml", "application/json"),
+        ("application/xml", "application/xml;q=0.5, application/json;q=0.5", "application/json"),
+        ("text/xml", "text/json, application/json", "text/json"),
+        ("text/xml", "text/xml, application/xml", "text/xml"),
+        ("application/json", "*/*, application/xml", "application/xml"),
+        ("application/json", "application/*, text/xml", "text/xml"),
+        ("application/json", "*/*, text/*", "text/json"),
+        ("application/xml", "*/*, application/*, text/json", "text/json"),
+        ("application/json", "application/xml;q=0.8, */*;q=0.8", "application/xml"),
+        ("application/json", "text/html, application/xml, */*", "application/xml"),
+        ("application/xml", "image/png, */*;q=0.1", "application/json"),
+        ("application/xml", "application/json, image/png", "application/json"),
+        # A quality decides before that: of a range too.
+        ("application/xml", "application/xml;q=0.9, */*", "application/json"),
+        ("application/json", "application/json;q=0.1, text/*;q=0.2, */*;q=0.3", "application/json"),
+        ("application/json", "application/json;q=0.9, application/xml;q=0.91", "application/xml"),
         # A preference.
         ("application/json", "application/xml", "application/xml"),
         ("application/json", "Text/XML ; Charset=UTF-8", "text/xml"),
@@ -113,6 +136,11 @@ def problems(body: str | bytes, content_type: str = "application/json") -> Mappi
         ("application/json", "application/xml;q=high", "application/json"),
         ("application/json", "application/xml;q=1.5", "application/json"),
         ("application/json", ",;,q=1", "application/json"),
+        ("text/xml", "text/html", "text/xml"),
+        ("text/xml", "xml", "text/xml"),
+        ("text/xml", "*", "text/xml"),
+        ("text/xml", "*/xml", "text/xml"),
+        ("text/xml", "application/json;q=0, application/xml;q=0, text/*;q=0", "text/xml"),
     ],
 )
 def test_the_format_of_a_response(content_type: str | None, accept: str, written: str) -> None:
@@ -140,10 +168,30 @@ def test_a_body_of_another_media_type(content_type: str | None) -> None:
     assert not isinstance(raised.value, UnsupportedCharset)
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded", "text/xml"])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
 def test_a_body_of_another_charset(media_type: str) -> None:
     with pytest.raises(UnsupportedCharset, match="iso-8859-1"):
         read("Name=a", f"{media_type}; charset=ISO-8859-1")
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "gzip;q=1", "x"]
+)
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/xml", "application/x-www-form-urlencoded", "a/b", None]
+)
+def test_a_compressed_body(coding: str, content_type: str | None) -> None:
+    sent = request(gzip.compress(b"{}"), content_type)
+    with pytest.raises(CompressedBody) as raised:
+        ALL.decode(replace(sent, headers={**sent.headers, "content-encoding": coding}), Person)
+    assert raised.value.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    assert raised.value.headers == {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize("coding", ["", "identity", " Identity ", "identity, identity"])
+def test_a_body_that_is_not_compressed(coding: str) -> None:
+    sent = request('{"Name": "a"}')
+    assert ALL.decode(replace(sent, headers={**sent.headers, "content-encoding": coding}), Person).Name == "a"
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/xml", "application/x-www-form-urlencoded"])
@@ -177,6 +225,9 @@ def test_json_names_match_exactly_where_the_server_is_not_aspnet() -> None:
         ('"Nick": 1.10', "Nick", "1.10"),
         ('"Nick": 1E5', "Nick", "1E5"),
         ('"Nick": true', "Nick", "true"),
+        ('"nick": false', "Nick", "false"),
+        ('"Nick": -0.0', "Nick", "-0.0"),
+        ('"Nick": 1E+05', "Nick", "1E+05"),
         ('"Nick": ""', "Nick", ""),
         ('"Nick": "1\\u0000\\ud83d\\ude00"', "Nick", "1\0😀"),
         ('"StoreId": "5"', "StoreId", 5),
@@ -223,6 +274,70 @@ def test_a_choice_of_texts_is_a_text() -> None:
     assert ALL.decode(request('{"state": true, "level": 1}'), Switch) == Switch(State="true", Level="1")
     with pytest.raises(InvalidFields, match="The field State must be 'true' or 'auto'"):
         ALL.decode(request('{"State": "off"}'), Switch)
+
+
+@pytest.mark.parametrize(
+    ("scalar", "text"),
+    [
+        ("true", "true"),
+        ("false", "false"),
+        ("4587.0", "4587.0"),
+        ("1e400", "1e400"),
+        ("-0", "-0"),
+        ("9" * 5000, "9" * 5000),
+    ],
+)
+def test_any_scalar_is_a_text_as_it_is_spelled(scalar: str, text: str) -> None:
+    assert ALL.decode(request(f'{{"name": {scalar}}}'), Exact).name == text
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "null", '["a"]'])
+def test_what_is_no_scalar_is_no_text(value: str) -> None:
+    with pytest.raises(InvalidFields):
+        ALL.decode(request(f'{{"name": {value}}}'), Exact)
+
+
+def test_a_number_of_a_million_digits_is_read_at_once() -> None:
+    begin = time.process_time()
+    assert problems(f'{{"Name": "a", "Nick": {"9" * 1_000_000}, "StoreId": {"9" * 1_000_000}}}') == {
+        "Nick": ["The field Nick must be a string with a maximum length of 5."],
+        "StoreId": ["The value is not valid for StoreId."],
+    }
+    assert time.process_time() - begin < 5
+
+
+NET = Codec(reads=(JSON_NET,), writes=(JSON_NET,))
+
+
+@pytest.mark.parametrize("character", ["\n", "\r\n", "\t", "\0", "\x1f", "\x0b"])
+def test_json_net_reads_control_characters_in_texts(character: str) -> None:
+    body = f'{{"Name": "a{character}b", "Nick{character}": 1, "x": ["{character}"]}}'
+    assert NET.decode(request(body), Person).Name == f"a{character}b"
+    # Jackson does not.
+    with pytest.raises(InvalidRequest, match="not JSON"):
+        ALL.decode(request(body), Person)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{'Name': 'a'}",
+        '{Name: "a"}',
+        '{"Name": "a",}',
+        '{"Name": "a"} // a',
+        '{/* a */ "Name": "a"}',
+        '{"Name": "a", "x": NaN}',
+        '{"Name": "a", "x": 0x10}',
+        '{"Name": "a", "x": undefined}',
+        '{"Name": "a", "x": [1,,2]}',
+        '{"Name": "a\\qb"}',
+        '{"Name": "\\ud800"}',
+        '{"Name": "a\nb}',
+    ],
+)
+def test_what_json_net_reads_beyond_json_is_refused(body: str) -> None:
+    with pytest.raises(InvalidRequest, match="not JSON"):
+        NET.decode(request(body), Person)
 
 
 def test_half_a_surrogate_pair_after_a_backslash_is_plain_text() -> None:
@@ -312,8 +427,30 @@ def test_a_form() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "limited"),
+    [
+        # A ticked box and the hidden input of ASP.NET MVC, and the hidden input alone.
+        ("Limited=true&Limited=false", True),
+        ("Limited=True&Limited=False", True),
+        ("Limited=true&limited=false", True),
+        ("LIMITED=1&limited=0", True),
+        ("Limited=false", False),
+        # The first one wins whatever it is.
+        ("Limited=false&Limited=true", False),
+        ("Limited=true&Limited=false&Limited=false", True),
+    ],
+)
+def test_of_a_boolean_that_a_form_has_twice_the_first_counts(fields: str, limited: bool) -> None:
+    assert form(f"Name=a&{fields}").Limited is limited
+
+
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
+        ("Limited=on&Limited=false", {"Limited": ["The field Limited is given more than once."]}),
+        ("StoreId=1&StoreId=1", {"StoreId": ["The field StoreId is given more than once."]}),
+        ("Account=&Account=", {"Account": ["The field Account is given more than once."]}),
+        ("Owner.Id=1&OWNER[id]=1", {"Owner.Id": ["The field Id is given more than once."], "Owner.System": ANY}),
         ("Nick=a&Nick=b", {"Nick": ["The field Nick is given more than once."]}),
         ("Nick=a&nick=a", {"Nick": ["The field Nick is given more than once."]}),
         ("Owner=a&Owner.Id=1", {"Owner": ["The field Owner is given more than once."]}),

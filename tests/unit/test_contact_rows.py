@@ -30,16 +30,19 @@ def seeds_of(path: Path, *, space: str = "acme", source: str = "") -> list[bytes
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("sep_line", ["", "sep={}", "SEP={}", '"sep={}"'])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_files_as_spreadsheets_save_them(path: Path, mark: bytes, delimiter: str, end: str) -> None:
+def test_files_as_spreadsheets_save_them(path: Path, mark: bytes, delimiter: str, sep_line: str, end: str) -> None:
     lines = [
-        'registrationsource|EMAIL| FirstName |"Notes, all; of them"',
-        'web|a@example.com|Zoë|"x""|,;"',
+        'registrationsource/EMAIL/ FirstName /"Notes, all; of them"',
+        'web/a@example.com/Zoë/"x""|,;\t"',
         "web",
-        "|||",
+        "///",
     ]
-    write(path, mark + "".join(line.replace("|", delimiter) + end for line in lines).encode())
+    told = [sep_line.format(delimiter)] if sep_line else []
+    lines = told + [line.replace("/", delimiter) for line in lines]
+    write(path, mark + "".join(line + end for line in lines).encode())
     first, second = rows_of(path)
     assert first.wanted is not None
     registration, profile = first.wanted
@@ -49,10 +52,87 @@ def test_files_as_spreadsheets_save_them(path: Path, mark: bytes, delimiter: str
     assert ContactFile(path).columns.unknown == ("Notes, all; of them",)
 
 
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=2), max_size=5))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
+def test_the_line_that_tells_the_separator_outweighs_what_the_names_look_like(path: Path) -> None:
+    write(path, 'sep=,\nRegistrationSource,"E;m;a;i;l",Email\nweb,;,a@example.com\n')
+    (row,) = rows_of(path)
+    assert row.cells == ["web", ";", "a@example.com"]
+
+
+def test_lines_are_counted_with_the_one_that_tells_the_separator(path: Path) -> None:
+    write(path, 'sep=;\nRegistrationSource;Email\nweb;"a\n')
+    with pytest.raises(UnreadableFile, match="line 3: "):
+        rows_of(path)
+
+
+def test_a_row_is_the_same_however_its_cells_are_separated(path: Path) -> None:
+    seeds = []
+    for delimiter in ",;\t|":
+        for before in ("", f"sep={delimiter}\n"):
+            write(path, f"{before}RegistrationSource{delimiter}Email\nweb{delimiter}a@example.com\n")
+            seeds += seeds_of(path)
+    assert len(set(seeds)) == 1
+
+
+MAILABLE = [
+    "max@example.com",
+    "MAX@müller.example",
+    "\ufeffmax@example.com",
+    "Max <max@example.com>",
+    "mailto:max@example.com",
+    " ",
+]
+UNMAILABLE = [
+    "nobody",
+    "sample string 3",
+    "müller@example.com",
+    "a@example.com, b@example.com",
+    "=?utf-8?q?a?=@b.example",
+]
+ROUNDED = ["4.91511E+11", "4,91511E+11", "4.9E11", "5E+10", "+4.9e+11", " 4.91511E+11 "]
+WHOLE = ["491511234567", "+49 151 123", "E", "1E", "0x1E5", "12 E 3", ""]
+
+
+def test_cells_that_are_hardly_meant_are_told(path: Path) -> None:
+    emails, phones = MAILABLE + UNMAILABLE, WHOLE + ROUNDED
+    rows = [f'"web\nform"\t{email}\t1' for email in emails] + [f"web\t\t{phone}" for phone in phones]
+    write(path, "\n".join(["RegistrationSource\tEmail\tPhone", *rows]))
+    file = ContactFile(path)
+    first_email = 2 + 2 * len(MAILABLE)
+    first_phone = 2 + 2 * len(emails) + len(WHOLE)
+    assert file.checked() == (
+        len(rows),
+        (
+            f"5 rows have an Email that no mail can be sent to, the first in line {first_email}: 'nobody'.",
+            "6 rows have a Phone whose digits a spreadsheet has rounded away, "
+            f"the first in line {first_phone}: '4.91511E+11'.",
+        ),
+    )
+    # They are no reason to refuse a row.
+    assert [row.reason for row in rows_of(path)] == [""] * len(rows)
+
+
+def test_one_doubtful_cell_is_told_alone_and_not_whole(path: Path) -> None:
+    write(path, f"sep=;\nRegistrationSource;Email\nweb;max@example.com\n\nweb;{'x' * 1000}\n")
+    (warning,) = ContactFile(path).checked()[1]
+    assert warning == f"1 row has an Email that no mail can be sent to, in line 5: '{'x' * 100}'."
+
+
+def test_nothing_doubtful(path: Path) -> None:
+    write(path, "RegistrationSource,Email,Phone\nweb,max@example.com,491511\n")
+    assert ContactFile(path).checked() == (1, ())
+    write(path, "RegistrationSource,Notes\nweb,4.9E+11\n")
+    assert ContactFile(path).checked() == (1, ())
+
+
+@given(
+    st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=2), max_size=5),
+    st.sampled_from(",;\t|"),
+)
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], delimiter: str
+) -> None:
     target = tmp_path_factory.mktemp("written") / "contacts.csv"
-    with file_progress(target, {}, ";") as progress:
+    with file_progress(target, {}, delimiter) as progress:
         progress.step("", enumerate(rows))
         progress.write(target, ["Email", "Phone"], "utf-8-sig")
     assert list(ContactFile(target).rows()) == [row for row in rows if any(cell.strip() for cell in row)]
@@ -64,6 +144,9 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
         ("", "contacts.csv is empty"),
         ("\n\n", "contacts.csv is empty"),
         ("Name\tMail\n", "contacts.csv has no column of a contact"),
+        ("sep=;\n", "contacts.csv is empty"),
+        ("sep=^\nEmail^Phone\n", "contacts.csv, line 1: cells cannot be separated by '^'"),
+        ("\nsep=;\nEmail;Phone\n", "contacts.csv has no column of a contact"),
         ("Id,Secret\n", "contacts.csv has no column of a contact"),
         ("E\0m\0a\0i\0l\0", "contacts.csv has no column of a contact"),
         ("Email,Phone,EMAIL\n", "contacts.csv has 2 columns Email"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polypost.errors import InvalidRequest, UnsupportedMediaType
+from polypost.errors import CompressedBody, InvalidRequest, UnsupportedMediaType
 from polypost.web.http import Request, Response
 from support.lambda_events import http_event
 
@@ -27,6 +27,7 @@ def test_an_event_of_aws() -> None:
     assert request.received_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert request.route_key == "POST /a/b"
     assert request.path_parameters == {"id": "ä b"}
+    assert not request.body_was_text
 
 
 def test_an_event_of_sam_local() -> None:
@@ -37,6 +38,7 @@ def test_an_event_of_sam_local() -> None:
     }
     request = Request.from_event(event)
     assert request.body == '{"ä": 1}'.encode()
+    assert request.body_was_text
     assert request.headers["content-type"] == "application/json"
     assert request.origin == "http://localhost:3000"
     assert request.path_and_query == "/a"
@@ -111,6 +113,14 @@ def test_text(content_type: str) -> None:
 def test_other_media_types(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
         text(b"{}", content_type)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_a_compressed_body(coding: str, content_type: str) -> None:
+    headers = {"content-type": content_type, "content-encoding": coding}
+    with pytest.raises(CompressedBody):
+        Request("POST", "/", headers=headers, body=b"\x1f\x8b").text_of("application/json")
 
 
 def test_a_body_that_is_not_utf_8() -> None:

@@ -1,6 +1,7 @@
 """XML bodies: what is read, what is refused, what is written."""
 
 import codecs
+import encodings
 import tracemalloc
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar
@@ -18,6 +19,7 @@ from polypost.wire.dotnet import Boolean, Guid, Int32
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel, XmlAttribute
 from polypost.wire.xml import MAX_NODES, XML
+from support.lambda_events import http_event
 
 CODEC = Codec(reads=(JSON, XML), writes=(XML, JSON))
 
@@ -228,7 +230,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             read(document.encode("utf-8", "surrogatepass"))
 
 
-@given(st.binary(), st.sampled_from(["", "; charset=utf-8", "; charset=utf-16"]))
+@given(st.binary(), st.sampled_from(["", "; charset=utf-8", "; charset=utf-16", "; charset=gb18030", "; charset=hz"]))
 def test_any_bytes_are_read_or_refused(body: bytes, charset: str) -> None:
     with pytest.raises(InvalidRequest):
         read(body, f"text/xml{charset}")
@@ -239,8 +241,8 @@ def test_any_bytes_are_read_or_refused(body: bytes, charset: str) -> None:
 TEXT = order("<Text>ü😀</Text>")
 
 
-def declared(encoding: str) -> str:
-    return f'<?xml version="1.0" encoding="{encoding}"?>{TEXT}'
+def declared(encoding: str, document: str = TEXT) -> str:
+    return f'<?xml version="1.0" encoding="{encoding}"?>{document}'
 
 
 @pytest.mark.parametrize(
@@ -264,36 +266,161 @@ def test_an_encoding(body: bytes, charset: str) -> None:
     assert read(body, f"text/xml{charset}").Text == "ü😀"
 
 
+#: What can be written in each of the encodings that Python knows, in which "ü" and "€" are other bytes, or none.
+IN_MANY_ENCODINGS = [
+    ("ISO-8859-1", "ü"),
+    ("iso-8859-15", "ü€"),
+    ("latin1", "ü"),
+    ("windows-1252", "ü€–"),
+    ("Windows-1250", "őž"),
+    ("windows-1251", "Привет"),
+    ("koi8-r", "Привет"),
+    ("IBM850", "ü"),
+    ("macintosh", "ü"),
+    ("Shift_JIS", "日本"),
+    ("EUC-JP", "日本"),
+    ("ISO-2022-JP", "日本"),
+    ("GB18030", "中€😀"),
+    ("Big5", "中"),
+    ("EUC-KR", "한"),
+    ("UTF-8", "ü€😀"),
+    ("US-ASCII", "u"),
+    ("UTF-16", "ü€😀"),
+    ("utf-16le", "ü€😀"),
+    ("UTF-16BE", "ü€😀"),
+    ("UTF-32", "ü€😀"),
+    ("UTF-32BE", "ü€😀"),
+    ("cp037", "ü"),
+    ("IBM500", "ü"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text"), IN_MANY_ENCODINGS)
+def test_a_declared_encoding(encoding: str, text: str) -> None:
+    document = order(f"<Text>{text}</Text>")
+    body = f"<?xml version='1.0' encoding='{encoding}' standalone='yes'?>\n{document}".encode(encoding)
+    assert read(body).Text == text
+
+
+@pytest.mark.parametrize(("encoding", "text"), IN_MANY_ENCODINGS)
+def test_an_encoding_that_the_media_type_names(encoding: str, text: str) -> None:
+    assert read(order(f"<Text>{text}</Text>").encode(encoding), f'text/xml; charset="{encoding}"').Text == text
+
+
+def test_the_media_type_outweighs_the_declaration() -> None:
+    body = declared("UTF-8").replace("😀", "").encode("iso-8859-1")
+    assert read(body, "text/xml; charset=ISO-8859-1").Text == "ü"
+    assert read(declared("ISO-8859-1").encode(), "text/xml; charset=utf-8").Text == "ü😀"
+
+
+def test_a_declaration_is_honoured_even_where_it_is_wrong() -> None:
+    assert read(declared("ISO-8859-1").encode()).Text == "ü😀".encode().decode("iso-8859-1")
+
+
 @pytest.mark.parametrize(
     ("body", "charset"),
     [
-        # What API Gateway makes of UTF-16 that it reads as UTF-8, and what it makes of a declaration.
         (declared("utf-16").encode(), ""),
-        (declared("ISO-8859-1").encode(), ""),
-        (declared("ISO-8859-1").encode("latin-1", "replace"), ""),
-        (declared("nonsense").encode(), ""),
+        (declared("utf-32").encode(), ""),
+        (declared("utf-8").encode("utf-16"), ""),
+        (declared("utf-8").encode("utf-16-le"), ""),
+        (declared("ISO-8859-1").encode("utf-16"), ""),
+        (declared("cp037").encode(), ""),
+        (declared("utf-8").encode("cp037", "replace"), ""),
         (TEXT.encode("utf-16").decode("utf-8", "replace").encode(), ""),
         (TEXT.encode("utf-16"), "; charset=utf-8"),
-        (declared("utf-8").encode("utf-16"), ""),
+        (TEXT.encode("utf-16"), "; charset=iso-8859-1"),
         (TEXT.encode(), "; charset=utf-16"),
         (TEXT.encode("latin-1", "replace"), ""),
+        (TEXT.encode("latin-1", "replace"), "; charset=us-ascii"),
+        (declared("Shift_JIS").encode("latin-1", "replace"), ""),
         (TEXT.encode("utf-16")[:-1], ""),
         (codecs.BOM_UTF16_LE + b"<\x00\x00\xd8", ""),
+        # Without a word of it only UTF-8 and UTF-16 are read (XML 1.0, section 4.3.3).
         (TEXT.encode("utf-32"), ""),
         (TEXT.encode("utf-32-be"), ""),
-        (TEXT.encode("utf-7"), "; charset=utf-16"),
         (TEXT.encode("cp037", "replace"), ""),
+        (TEXT.encode("utf-7"), "; charset=utf-16"),
         (b"\xed\xa0\x80", ""),
+        (b"", "; charset=utf-16"),
     ],
 )
 def test_a_wrong_or_contradictory_encoding_is_refused(body: bytes, charset: str) -> None:
     refusal(body, f"text/xml{charset}")
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-32", "utf-7", "nonsense"])
+#: Codecs of Python that are no charsets, and what is none at all.
+NO_CHARSETS = [
+    *("zlib", "bz2", "base64", "hex", "quopri", "uu", "rot13", "zlib_codec", "base64-codec"),
+    *("idna", "punycode", "unicode_escape", "raw-unicode-escape", "undefined", "charmap", "mbcs", "oem", "utf-7", "U7"),
+    *("nonsense", "aliases", "x" * 40, "utf.8", "..", "os"),
+]
+
+
+@pytest.mark.parametrize("charset", NO_CHARSETS)
 def test_an_unknown_charset(charset: str) -> None:
-    with pytest.raises(UnsupportedCharset):
+    with pytest.raises(UnsupportedCharset, match="not supported"):
         read(TEXT, f"text/xml; charset={charset}")
+    assert "not read" in refusal(declared(charset))
+
+
+def test_a_long_charset_is_not_told_back_whole() -> None:
+    with pytest.raises(UnsupportedCharset) as raised:
+        read(TEXT, f"text/xml; charset={'x' * 10_000}")
+    assert len(raised.value.message) < 100
+
+
+def test_python_does_not_remember_the_charsets_that_there_are_not() -> None:
+    before = len(encodings._cache)
+    for number in range(100):
+        refusal(declared(f"no-such-{number}"))
+    assert len(encodings._cache) == before
+
+
+# --- Text that API Gateway has read already ---------------------------------------------------------------------------
+
+
+def read_text(document: str, content_type: str = "text/xml") -> Order:
+    event = http_event("POST", "/", headers={"content-type": content_type}, body=document.encode())
+    assert event["isBase64Encoded"] is False
+    return CODEC.decode(Request.from_event(event), Order)
+
+
+LOSSY = order("<Text>GR\ufffdN</Text>")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ISO-8859-1", "windows-1252", "UTF-16", "Shift_JIS", "zlib", "nonsense"])
+def test_of_a_text_the_declared_encoding_does_not_matter(encoding: str) -> None:
+    assert read_text(declared(encoding)).Text == "ü😀"
+    assert read_text(f"\ufeff{declared(encoding)}").Text == "ü😀"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "utf-16"])
+def test_of_a_text_the_charset_does_not_matter(charset: str) -> None:
+    assert read_text(TEXT, f"text/xml; charset={charset}").Text == "ü😀"
+
+
+def test_of_a_text_too_a_charset_has_to_be_one() -> None:
+    with pytest.raises(UnsupportedCharset):
+        read_text(TEXT, "text/xml; charset=zlib")
+
+
+@pytest.mark.parametrize(
+    ("document", "content_type"),
+    [
+        (declared("ISO-8859-1", LOSSY), "text/xml"),
+        (declared("nonsense", LOSSY), "application/xml"),
+        (LOSSY, "text/xml; charset=windows-1252"),
+    ],
+)
+def test_characters_that_were_lost_before_are_told(document: str, content_type: str) -> None:
+    with pytest.raises(InvalidRequest, match="lost characters on its way"):
+        read_text(document, content_type)
+
+
+@pytest.mark.parametrize("encoding", ["", "utf-8", "UTF8", "us-ascii"])
+def test_a_replacement_character_may_be_meant(encoding: str) -> None:
+    assert read_text(declared(encoding, LOSSY) if encoding else LOSSY).Text == "GR\ufffdN"
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -36,10 +36,10 @@ def show(target: Target, entry_id: str, as_json: bool) -> None:
             ("space", entry.space),
             ("to", entry.email),
             ("subject", entry.subject),
-            ("sent", f"{entry.sent_at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("sent", f"{entry.sent_at:%Y-%m-%d %H:%M:%S} UTC" if entry.sent_at else None),
             ("sent by", entry.sent_by),
             ("logged", f"{entry.logged_at:%Y-%m-%d %H:%M:%S} UTC"),
         ]
     )
     click.echo()
-    show_text(body)
+    show_text(body or "")

@@ -160,3 +160,15 @@ class UnsupportedMediaType(RequestError):
 
 class UnsupportedCharset(UnsupportedMediaType):
     """A request body of a format that the endpoint reads, in a charset that it does not."""
+
+
+class CompressedBody(UnsupportedMediaType):
+    """A request body that is compressed, or coded in another way, which no endpoint reads.
+
+    Source: RFC 9110, section 15.5.16, for the header.
+    """
+
+    headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
+
+    def __init__(self) -> None:
+        super().__init__("A body with a Content-Encoding is not supported; send it as it is.")

@@ -218,7 +218,7 @@ def person_of_external_id(space_id: str, address_key: bytes, system: str, extern
     return _join(space_id, "EXTERNAL-ID", _fingerprint(address_key, _join(claim.kind, *claim.parts)))
 
 
-def log_entry_id(space_id: str, address_key: bytes, *members: str) -> str:
+def log_entry_id(space_id: str, address_key: bytes, *members: str | None) -> str:
     """What a log entry is known by: 128 bits of HMAC-SHA-256 over its space and all its members, in hexadecimal."""
     # As JSON, so that no two lists of members run together into one.
     content = json.dumps([space_id, *members], ensure_ascii=False)

@@ -10,6 +10,7 @@ from polypost.adapters import keys
 from polypost.adapters.clients import TransactionRefused
 from polypost.adapters.dynamodb import query_all, to_item, transact
 from polypost.errors import PayloadTooLarge
+from polypost.models.addresses import normalised
 from polypost.models.log_entries import LogEntry, LogEntryRecord
 
 if TYPE_CHECKING:
@@ -46,21 +47,23 @@ class LogEntries:
         Raises: PayloadTooLarge; Retryable.
         """
         address_key = self._address_key()
-        sent_at = keys.instant(entry.sent_at)
-        entry_id = keys.log_entry_id(space, address_key, entry.email, entry.subject, sent_at, entry.sent_by, entry.body)
+        sent_at = keys.instant(entry.sent_at) if entry.sent_at else None
+        # However the address is spelled, it is the same mail.
+        recipient = None if entry.email is None else normalised(entry.email)
+        entry_id = keys.log_entry_id(space, address_key, recipient, entry.subject, sent_at, entry.sent_by, entry.body)
         item = keys.log_entry(entry_id) | {
             "space": space,
             "sentAt": sent_at,
             "sentBy": entry.sent_by,
             "loggedAt": keys.instant(logged_at),
         }
-        body = _body_items(entry_id, "" if anonymous else entry.body)
+        body = _body_items(entry_id, None if anonymous else entry.body)
         if not anonymous:
+            item |= {"email": entry.email, "subject": entry.subject}
+        if recipient and not anonymous:
             item |= {
-                "email": entry.email,
-                "subject": entry.subject,
-                "person": keys.person(space, keys.address_hash(address_key, entry.email)),
-                "personOrder": sent_at,
+                "person": keys.person(space, keys.address_hash(address_key, recipient)),
+                "personOrder": sent_at or item["loggedAt"],
             }
         unless_it_stands = {"ConditionExpression": "attribute_not_exists(PK)"}
         puts = [self._put(item) | unless_it_stands, *map(self._put, body)]
@@ -69,8 +72,8 @@ class LogEntries:
             transact(self._client, [{"Put": put} for put in puts])
         return entry_id
 
-    def get(self, entry_id: str) -> tuple[LogEntryRecord, str] | None:
-        """An entry and its body, or None where there is none."""
+    def get(self, entry_id: str) -> tuple[LogEntryRecord, str | None] | None:
+        """An entry and its body, or None where there is none; an entry may have no body."""
         items = query_all(
             self._client,
             self._table,
@@ -84,13 +87,15 @@ class LogEntries:
             return None
         # Parts come in their order, which is that of their keys.
         body = b"".join(bytes(part["body"]) for part in by_key.values())
-        return entry_of(entry), zlib.decompress(body).decode()
+        return entry_of(entry), zlib.decompress(body).decode() if body else None
 
     def _put(self, item: Mapping[str, Any]) -> Any:
         return {"TableName": self._table, "Item": to_item(item)}
 
 
-def _body_items(entry_id: str, body: str) -> list[dict[str, Any]]:
+def _body_items(entry_id: str, body: str | None) -> list[dict[str, Any]]:
+    if body is None:
+        return []
     compressed = zlib.compress(body.encode())
     if len(compressed) > MAX_BODY_BYTES:
         raise PayloadTooLarge(
@@ -105,9 +110,9 @@ def entry_of(item: Mapping[str, Any]) -> LogEntryRecord:
     return LogEntryRecord(
         id=item["PK"].removeprefix(keys.log_entry("")["PK"]),
         space=item["space"],
-        email=item.get("email", ""),
-        subject=item.get("subject", ""),
-        sent_at=datetime.fromisoformat(item["sentAt"]),
-        sent_by=item["sentBy"],
+        email=item.get("email"),
+        subject=item.get("subject"),
+        sent_at=datetime.fromisoformat(item["sentAt"]) if "sentAt" in item else None,
+        sent_by=item.get("sentBy"),
         logged_at=datetime.fromisoformat(item["loggedAt"]),
     )

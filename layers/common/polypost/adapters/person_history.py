@@ -216,8 +216,9 @@ def _details(item: Item, *names: str) -> dict[str, str]:
 
 def _log_entry(item: Item) -> TimelineEntry:
     entry = entry_of(item)
-    details = {"LogEntryId": entry.id, "Recipient": entry.email, "Subject": entry.subject, "SentBy": entry.sent_by}
-    return TimelineEntry(_position(item), entry.sent_at, "LogEntry", details)
+    told = {"LogEntryId": entry.id, "Recipient": entry.email, "Subject": entry.subject, "SentBy": entry.sent_by}
+    details = {name: value for name, value in told.items() if value is not None}
+    return TimelineEntry(_position(item), entry.sent_at or entry.logged_at, "LogEntry", details)
 
 
 def _interaction(item: Item) -> TimelineEntry:

@@ -24,6 +24,8 @@ from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox, RecipientForecast
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
+from polypost.wire.json import JSON
+from polypost.wire.models import Unusable, WireModel
 from polypost.wire.text import Line, MailAddress
 
 __all__ = [
@@ -80,9 +82,6 @@ def encode_index(request: Request) -> Response:
 
 
 def _text_or_absent(value: Any) -> Any:
-    # Jackson reads a whole number where a text is expected.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -118,10 +117,8 @@ _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
 
 
-class SendRequest(BaseModel):
+class SendRequest(WireModel):
     """The body of `POST /custom/sap/v1/send`, its members in the document's order; unknown ones are ignored."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     type: Literal["email"]
     sourceSystem: Annotated[_Label | None, _AbsentIfBlank] = None
@@ -150,10 +147,14 @@ class SendRequest(BaseModel):
 def decode_send(request: Request) -> Mail:
     """The mail that a request asks for.
 
+    Every scalar of JSON is a text where one is expected, as it is spelled.
+
     Raises: UnsupportedMediaType; InvalidRequest, naming the first field that is wrong.
+
+    Source: Jackson's `StringDeserializer`, which Spring reads with.
     """
     try:
-        wire = SendRequest.model_validate_json(request.text_of(_JSON, "text/json"))
+        wire = SendRequest.model_validate(JSON.read(request, SendRequest))
     except ValidationError as error:
         raise _invalid_body(error) from error
     return Mail(
@@ -172,13 +173,13 @@ def decode_send(request: Request) -> Mail:
 
 def _invalid_body(error: ValidationError) -> InvalidRequest:
     problem = error.errors(include_url=False)[0]
-    if problem["type"] == "json_invalid":
-        return InvalidRequest("", f"The request body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}")
     if problem["type"] == "model_type":
         return InvalidRequest("", "The request body is not a JSON object")
     if not problem["loc"]:
         return InvalidRequest("", problem["msg"])
     field = str(problem["loc"][0])
+    if isinstance(problem["input"], Unusable):
+        return InvalidRequest(field, f"{field} {problem['input'].reason}")
     kind = "missing" if problem["input"] is None else problem["type"]
     words = {"missing": "is required", "string_type": "must be a string", "literal_error": "must be 'email'"}
     return InvalidRequest(field, f"{field} {words.get(kind, problem['msg'])}")

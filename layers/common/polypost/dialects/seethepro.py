@@ -14,7 +14,7 @@ from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
 from polypost.wire.dotnet import Guid, MaxLength, RequiredText
 from polypost.wire.form import FORM
-from polypost.wire.json import JSON
+from polypost.wire.json import JSON_NET
 from polypost.wire.xml import XML
 
 _INTERACTIONS = "/api/vspinteraction"
@@ -23,7 +23,7 @@ BASE_PATHS: tuple[str, ...] = (_INTERACTIONS,)
 
 ENDPOINTS = aspnet.in_both_cases({f"{_INTERACTIONS}/create": ("POST",)})
 
-_CODEC = Codec(reads=(JSON, XML, FORM), writes=(JSON, XML))
+_CODEC = Codec(reads=(JSON_NET, XML, FORM), writes=(JSON_NET, XML))
 
 # What the action calls its body.
 _PARAMETER = "model"

@@ -3,8 +3,7 @@
 Source: the document stratuscore-coffeepage; where it is silent, what its server, an ASP.NET Web API, would do.
 """
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
@@ -13,16 +12,16 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from polypost.errors import InvalidRequest, RequestError, Unauthenticated
+from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.log_entries import LogEntry
 from polypost.web.auth import Credentials
 from polypost.web.http import Request, Response
 from polypost.wire import aspnet
 from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
-from polypost.wire.dotnet import MaxLength, RequiredText
-from polypost.wire.json import JSON
+from polypost.wire.dotnet import MaxLength
+from polypost.wire.json import JSON_NET
 from polypost.wire.models import WireModel
-from polypost.wire.text import MailAddress
 from polypost.wire.xml import XML
 
 _CONTACT = "/api/v1/contact"
@@ -31,7 +30,7 @@ BASE_PATHS: tuple[str, ...] = (_CONTACT,)
 
 ENDPOINTS = aspnet.in_both_cases({f"{_CONTACT}/coffeepage": ("POST",)})
 
-_CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
+_CODEC = Codec(reads=(JSON_NET, XML), writes=(JSON_NET, XML))
 
 
 class ResultCode(StrEnum):
@@ -50,12 +49,11 @@ _API_MODELS = "http://schemas.datacontract.org/2004/07/ApiModels"
 _API_DOT_MODELS = "http://schemas.datacontract.org/2004/07/Api.Models"
 
 
-def _utc_second(value: Any) -> datetime:
+def _utc(value: Any) -> datetime | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
     try:
-        # strptime also takes shorter numbers, and digits of other scripts.
-        if not re.fullmatch(r"\s*[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}\s*", str(value)):
-            raise ValueError(value)
-        return datetime.strptime(value.strip(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return DateTimeOffset.parse(value if isinstance(value, str) else "").to_utc()
     except ValueError as error:
         raise PydanticCustomError("date", "must be a date and time in UTC such as 2025-12-04 06:57:36") from error
 
@@ -70,16 +68,17 @@ class AuthenticationModel(AspNetModel):
 
 
 class CoffeePageRequestModel(AspNetModel):
-    """A mail that was sent. A mail may have neither subject nor text, but an entry says so: `""`."""
+    """A mail that was sent: none of its members is required, and no text is refused for what it says."""
 
     xml_namespace: ClassVar[str] = _API_MODELS
 
-    Email: Annotated[RequiredText, MailAddress]
-    SubjectLine: Annotated[str, MaxLength(100)]
-    DateSent: Annotated[datetime, BeforeValidator(_utc_second)]
+    # As long as an address may be (RFC 3696, section 3). It need not be one, since the mail was sent already.
+    Email: Annotated[str | None, MaxLength(320)] = None
+    SubjectLine: Annotated[str | None, MaxLength(100)] = None
+    DateSent: Annotated[datetime | None, BeforeValidator(_utc)] = None
     # The document sets no limit; a DynamoDB item has one.
-    SentBy: Annotated[RequiredText, MaxLength(1000)]
-    EmailBody: str
+    SentBy: Annotated[str | None, MaxLength(1000)] = None
+    EmailBody: str | None = None
 
 
 class _SignedModel(AspNetModel):

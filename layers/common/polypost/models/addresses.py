@@ -1,8 +1,11 @@
 """E-mail addresses: what is one, and when two are the same."""
 
 import re
+import unicodedata
 from collections.abc import Collection
+from urllib.parse import unquote
 
+import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 # Whether a reserved domain can be reached is for the mail system to find out, and inxmail-commerce-sap's own samples
@@ -17,7 +20,8 @@ class InvalidAddress(ValueError):
 def parse_address(text: str) -> str:
     """The address as mail headers and envelopes carry it: the domain in lower case and in punycode.
 
-    Non-ASCII local parts are refused, since SES has no SMTPUTF8. No DNS is asked.
+    Non-ASCII local parts are refused, since SES has no SMTPUTF8, and so is `=?` in one, which a mail reader would take
+    for an encoded word (RFC 2047). No DNS is asked.
 
     Parameters: text, one bare address, without a display name.
 
@@ -27,25 +31,40 @@ def parse_address(text: str) -> str:
         valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise InvalidAddress(str(error)) from error
+    if "=?" in (valid.ascii_local_part or ""):
+        raise InvalidAddress('The part before the @-sign must not hold "=?".')
     return f"{valid.ascii_local_part}@{valid.ascii_domain}"
 
 
+def mailable_address(text: str) -> str:
+    """The address that a person reads in a text, as `parse_address` gives it: of `Max <max@example.com>` what mail to
+    Max goes to.
+
+    Raises: InvalidAddress.
+    """
+    return parse_address(_bare(text) or text)
+
+
 def domain_of(address: str) -> str:
-    """The part after the last `@`, in lower case."""
-    return address.rpartition("@")[2].lower()
+    """The domain of an address in its normal form: lower case and punycode."""
+    return normalised(address).rpartition("@")[2]
 
 
 def normalised(address: str) -> str:
-    """The form under which two spellings of one address are the same: case folded, the domain in punycode.
+    """The form in which the spellings of one address are the same, and which is its own normal form.
 
-    A text that is no address is case folded too, since contacts may hold one.
+    What nobody sees does not count (format and control characters, blanks around, composed or decomposed letters), nor
+    do a dot at the end, a display name, a comment, `mailto:`, case, and whether the domain is in punycode. Everything
+    else does: dots and plus tags are the mail provider's business. Case is folded as Unicode does it, so that a sharp s
+    is `ss` before the @; after it, it is a letter of its own, as in IDNA 2008.
+
+    A text that is no address has a form too, since contacts may hold one: visible characters, case folded.
     """
-    stripped = address.strip()
-    try:
-        # Read first: case folding makes another domain of one with a sharp s.
-        return parse_address(stripped).casefold()
-    except InvalidAddress:
-        return stripped.casefold()
+    bare = _bare(address)
+    if bare is None:
+        return _folded(_visible(address))
+    local, _, domain = bare.partition("@")
+    return f"{_folded(local)}@{_domain(domain)}"
 
 
 # The mailboxes that RFC 2142 gives to every domain for whoever has a question or a complaint.
@@ -76,3 +95,98 @@ def without_strangers(text: str, known: Collection[str], stranger: str | None, m
         return mark if is_alone else word[0]
 
     return _WORD.sub(shown_or_mark, text)
+
+
+# --- Text -------------------------------------------------------------------------------------------------------------
+
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, the format characters of annotations, and those
+# control characters that are no blanks.
+_UNSEEN = re.compile(
+    "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def _visible(text: str) -> str:
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", text)).strip()
+
+
+def _folded(text: str) -> str:
+    # The Unicode Standard, section 3.13, canonical caseless matching.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+# --- Addresses in texts -----------------------------------------------------------------------------------------------
+
+_NO_SPECIALS = r'[^\s@<>()\[\]:;,"\\]+'
+# Quotation marks around what needs none are no part of it (RFC 5321, section 4.1.2).
+_BARE = re.compile(f'(?:({_NO_SPECIALS})|"({_NO_SPECIALS})")@({_NO_SPECIALS})')
+
+_MAILTO = re.compile(r"mailto:([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+# An end may be missing here, so that each text is read once.
+_QUOTED_STRING = re.compile(f"{_QUOTED}?", re.DOTALL)
+_NAMED = re.compile(rf"((?:{_QUOTED}|[^\"<>])*+)<([^<>]*)>", re.DOTALL)
+_COMMENTED = re.compile(r"([^()]*)\([^()]*\)")
+
+# All before blanks and dots at the end; these are the dots that part a domain's labels (UTS 46, section 2.3).
+_TO_ITS_END = re.compile(".*[^\\s.\u3002\uff0e\uff61]", re.DOTALL)
+
+
+def _bare(text: str) -> str | None:
+    """The one address in a text, without what may stand around it; None where there is none."""
+    address = _ended(_visible(text))
+    for unwrapped in (_of_mailto, _of_name, _of_mailto):
+        address = _ended(unwrapped(address))
+    found = _BARE.fullmatch(address)
+    return f"{found[1] or found[2]}@{found[3]}" if found else None
+
+
+def _ended(text: str) -> str:
+    found = _TO_ITS_END.match(text)
+    return found[0] if found else ""
+
+
+def _of_mailto(text: str) -> str:
+    """What a `mailto:` leads to (RFC 6068)."""
+    found = _MAILTO.fullmatch(text)
+    return _visible(unquote(found[1])) if found else text
+
+
+def _of_name(text: str) -> str:
+    """What a display name, or a comment in its place, belongs to (RFC 5322, section 3.4)."""
+    if found := _NAMED.fullmatch(text):
+        name = _QUOTED_STRING.sub("", found[1])
+        # An address and a comma before it: these are two addresses, and neither is the text's.
+        return text if "@" in name and re.search("[,;]", name) else found[2].strip()
+    found = _COMMENTED.fullmatch(text)
+    return found[1] if found else text
+
+
+# --- Domains ----------------------------------------------------------------------------------------------------------
+
+# RFC 1035, section 2.3.4. A domain in Unicode is never longer than in punycode.
+_LONGEST_DOMAIN = 253
+
+
+def _domain(text: str) -> str:
+    """A domain in punycode and lower case; what is no domain, in lower case."""
+    # Letter by letter, since a Greek sigma's lower case depends on where it stands.
+    lower = "".join(map(str.lower, text))
+    if len(text) <= _LONGEST_DOMAIN:
+        for spelled in (text, lower):
+            try:
+                mapped = idna.uts46_remap(spelled, std3_rules=True, transitional=False)
+                return ".".join(map(_label, mapped.split(".")))
+            except idna.IDNAError:
+                continue
+    return lower
+
+
+def _label(label: str) -> str:
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    # What punycode hides is unseen too.
+    return idna.alabel(_visible(idna.ulabel(label))).decode()

@@ -131,9 +131,13 @@ class SecretLookup:
 
 @dataclass(frozen=True, slots=True)
 class EmailLookup:
-    """The contact with an e-mail address, in any spelling of it."""
+    """The contact with an e-mail address, in any spelling of it.
+
+    `otherwise` is a second reading of what was asked for, or "": the contact with that one, where nobody has the first.
+    """
 
     email: str
+    otherwise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +223,9 @@ def claims_of(profile: Profile, settings: SpaceSettings) -> Iterator[Claim]:
 
 
 def email_claim(email: str) -> Claim | None:
-    """The claim on an e-mail address; None for a blank one, which is no value."""
-    return Claim(ClaimKind.EMAIL, (normalised(email),)) if email.strip() else None
+    """The claim on an e-mail address; None for one of which nothing is seen, which is no value."""
+    claimed = normalised(email)
+    return Claim(ClaimKind.EMAIL, (claimed,)) if claimed else None
 
 
 def phone_claim(phone: str, country_code: str, settings: SpaceSettings) -> Claim | None:

@@ -6,17 +6,16 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """What another system tells of a mail that it sent.
+    """What another system tells of a mail that it sent, in its own words; None is what it does not tell.
 
-    `email` is the recipient's address, as `addresses.parse_address` gives it; `sent_at` is in UTC, in whole seconds;
-    `sent_by` says who or what sent it, in the system's own words; `subject` and `body` may be empty.
+    `email` is the recipient, an address as a rule; `sent_at` is in UTC; `sent_by` says who or what sent it.
     """
 
-    email: str
-    subject: str
-    sent_at: datetime
-    sent_by: str
-    body: str = field(repr=False)
+    email: str | None
+    subject: str | None
+    sent_at: datetime | None
+    sent_by: str | None
+    body: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,13 @@ class LogEntryRecord:
     """An entry as it is stored, without its body, which may be long.
 
     `id` follows from the entry's content; `logged_at` is when it was first told of, in UTC. `email` and `subject` are
-    empty where the recipient was erased before.
+    None too where the recipient was erased before.
     """
 
     id: str
     space: str
-    email: str
-    subject: str
-    sent_at: datetime
-    sent_by: str
+    email: str | None
+    subject: str | None
+    sent_at: datetime | None
+    sent_by: str | None
     logged_at: datetime

@@ -58,8 +58,8 @@ def find_contact(lookup: Lookup, space: str, *, access: AccessTable, contacts: C
             row = None if contact_id is None else contacts.contact(space, contact_id)
             if row is not None and not hmac.compare_digest(row.contact.secret, secret):
                 row = None
-        case EmailLookup(email):
-            row = _holder(email_claim(email), space, contacts)
+        case EmailLookup(email, otherwise):
+            row = _holder(email_claim(email), space, contacts) or _holder(email_claim(otherwise), space, contacts)
         case PhoneLookup(phone, country_code):
             row = _holder(phone_claim(phone, country_code, access.settings(space)), space, contacts)
         case ExternalId():

@@ -12,9 +12,13 @@ def log_mail(
     """Store an entry, in one transaction; the id that it is found by.
 
     The same entry is stored once, whoever tells of it again and when: its id follows from all that it says. Of a mail
-    that was sent before its recipient was erased, nothing is stored but when it was sent and by whom.
+    that was sent before its recipient was erased, nothing is stored but when it was sent and by whom; a mail without a
+    date counts as sent when it is told of.
 
     Raises: PayloadTooLarge; Retryable.
     """
-    standing = suppressions.standings(space, [entry.email])[entry.email]
-    return log_entries.put(space, entry, attempt.first_seen, anonymous=standing.is_erased(entry.sent_at))
+    told_at = attempt.first_seen
+    recipients = [entry.email] if entry.email else []
+    standings = suppressions.standings(space, recipients).values()
+    erased = any(standing.is_erased(entry.sent_at or told_at) for standing in standings)
+    return log_entries.put(space, entry, told_at, anonymous=erased)

@@ -10,7 +10,7 @@ from polypost.adapters.mail_queue import MailQueue
 from polypost.errors import InvalidRequest, Permanent
 from polypost.mail import templates as mail_templates
 from polypost.models.access import SpaceSettings
-from polypost.models.addresses import InvalidAddress, parse_address
+from polypost.models.addresses import InvalidAddress, mailable_address
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, ExternalId
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
@@ -105,7 +105,7 @@ def promotion_link(promotion: PromotionCode, settings: SpaceSettings) -> str | N
 def _mailbox(contact: Contact) -> Mailbox:
     profile = contact.profile
     try:
-        address = parse_address((profile.email or "").strip())
+        address = mailable_address(profile.email or "")
     except InvalidAddress as error:
         raise InvalidRequest("customerID", "The customer has no e-mail address that mail can be sent to.") from error
     return Mailbox(address=address, name=in_one_line(f"{profile.first_name or ''} {profile.last_name or ''}"))

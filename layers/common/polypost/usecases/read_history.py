@@ -48,7 +48,8 @@ def export_contact(
 
     def with_body(entry: TimelineEntry) -> TimelineEntry:
         found = log_entries.get(entry.details["LogEntryId"]) if "LogEntryId" in entry.details else None
-        return entry if found is None else replace(entry, details={**entry.details, "Body": found[1]})
+        body = None if found is None else found[1]
+        return entry if body is None else replace(entry, details={**entry.details, "Body": body})
 
     def timeline() -> Iterator[TimelineEntry]:
         after: TimelinePosition | None = None

@@ -36,15 +36,16 @@ _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 def basic_credentials(request: Request) -> Credentials:
-    """The credentials of HTTP Basic authentication (RFC 7617), in UTF-8.
+    """The credentials of HTTP Basic authentication (RFC 7617), in UTF-8; the base64 may lack its padding.
 
     Raises: Unauthenticated, if the header is missing or is not of that form.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         raise Unauthenticated
+    digits = token.strip().rstrip("=")
     try:
-        keyid, colon, secret = b64decode(token.strip(), validate=True).decode().partition(":")
+        keyid, colon, secret = b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode().partition(":")
     except ValueError as error:
         raise Unauthenticated from error
     if not colon:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from polypost.errors import (
+    CompressedBody,
     InvalidFields,
     InvalidRequest,
     MethodNotAllowed,
@@ -44,8 +45,8 @@ def _in_lower_case(path: str) -> str:
 class AspNetModel(WireModel):
     """A body that is read as Json.NET and the model binder of forms do.
 
-    Names match in any case; an empty text is null where the member is no text, and a boolean is text where it is one.
-    In a form too an empty text stays one: a member that is required is not to be blank anyway.
+    Names match in any case; an empty text is null where the member is no text. In a form too an empty text stays one: a
+    member that is required is not to be blank anyway.
     """
 
     @model_validator(mode="before")
@@ -59,13 +60,10 @@ class AspNetModel(WireModel):
             name = names.get(given.lower())
             if name is None:
                 continue
-            is_text = members(cls)[name].is_text
             if name in values:
                 value = TWICE
-            elif value == "" and not is_text:
+            elif value == "" and not members(cls)[name].is_text:
                 value = None
-            elif isinstance(value, bool) and is_text:
-                value = str(value).lower()
             values[name] = value
         return values
 
@@ -126,7 +124,7 @@ def _message(request: Request, error: RequestError) -> str:
             return f"No HTTP resource was found that matches the request URI '{uri}'."
         case MethodNotAllowed():
             return f"The requested resource does not support http method '{error.method}'."
-        case UnsupportedCharset():
+        case UnsupportedCharset() | CompressedBody():
             return error.message
         case UnsupportedMediaType() if request.media_type:
             return f"The request entity's media type '{request.media_type}' is not supported for this resource."

@@ -50,9 +50,11 @@ class Codec:
     def decode(self, request: Request, model: type[Model]) -> Model:
         """The body of a request.
 
-        Raises: UnsupportedMediaType, for another format, or a body without Content-Type; UnsupportedCharset;
-        InvalidRequest, for what the format cannot be; InvalidFields, with everything that is wrong with the members.
+        Raises: CompressedBody; UnsupportedMediaType, for another format, or a body without Content-Type;
+        UnsupportedCharset; InvalidRequest, for what the format cannot be; InvalidFields, with everything that is wrong
+        with the members.
         """
+        request.refuse_compressed()
         if not request.body.strip():
             raise InvalidRequest("", "A non-empty request body is required.")
         body_format = next((each for each in self.reads if request.media_type in each.media_types), None)
@@ -79,22 +81,27 @@ class Codec:
     def _negotiate(self, request: Request) -> tuple[str, WritableFormat]:
         """Media type and format of a response.
 
-        What Accept leaves open is the request's own type, else the preferred one; so it is where Accept names nothing
-        that can be written, which ASP.NET does not refuse either.
+        Of what Accept matches it is the type of the highest quality, then the one that is named before a range of one
+        kind and a range of all, then the preferred format, and within it what Accept names first. Only where Accept is
+        missing or matches nothing it is the request's own type, else the preferred one; that is no 406.
 
-        Source: RFC 9110, section 12.5.1.
+        Source: ASP.NET Web API, `DefaultContentNegotiator`; of `q=0`, which that takes for nothing, RFC 9110, section
+        12.5.1: not acceptable, unless a range that is more precise says otherwise.
         """
-        offered = {media_type: each for each in self.writes for media_type in each.media_types}
-        by_preference = sorted(offered, key=lambda media_type: media_type != request.media_type)
-        ranges = _media_ranges(request.headers.get("accept") or "*/*")
-
-        def quality(media_type: str) -> float:
-            kind = media_type.partition("/")[0]
-            return next((ranges[each] for each in (media_type, f"{kind}/*", "*/*") if each in ranges), 0)
-
-        # Of equals, `max` takes the first.
-        chosen = max(by_preference, key=quality)
-        return chosen, offered[chosen]
+        ranges = _media_ranges(request.headers.get("accept", ""))
+        offered = [(media_type, each) for each in self.writes for media_type in each.media_types]
+        acceptable = [
+            (quality, _precision(media_range), media_type, each)
+            for each in self.writes
+            for media_range, quality in ranges.items()
+            for media_type in each.media_types
+            if quality and media_range in _ranges_of(media_type) and _quality(media_type, ranges)
+        ]
+        if acceptable:
+            # Of equals, `max` takes the first.
+            *_, media_type, body_format = max(acceptable, key=lambda each: each[:2])
+            return media_type, body_format
+        return next((each for each in offered if each[0] == request.media_type), offered[0])
 
 
 def _media_ranges(accept: str) -> dict[str, float]:
@@ -106,3 +113,18 @@ def _media_ranges(accept: str) -> dict[str, float]:
         if quality := re.fullmatch(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", weight):
             ranges[media_range] = float(quality[1])
     return ranges
+
+
+def _ranges_of(media_type: str) -> tuple[str, ...]:
+    """The ranges that a media type is in, the most precise first."""
+    return media_type, f"{media_type.partition('/')[0]}/*", "*/*"
+
+
+def _precision(media_range: str) -> int:
+    """2 for a media type, 1 for a range of one kind, 0 for the range of all."""
+    return 2 - media_range.count("*")
+
+
+def _quality(media_type: str, ranges: Mapping[str, float]) -> float:
+    """What the most precise range says of a media type."""
+    return next((ranges[each] for each in _ranges_of(media_type) if each in ranges), 0)

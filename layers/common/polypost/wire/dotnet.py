@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from polypost.wire.models import MISSING, NOT_VALID
+from polypost.wire.models import MISSING, NOT_VALID, Repeated
 
 # --- Numbers and booleans ---------------------------------------------------------------------------------------------
 
@@ -29,6 +29,10 @@ def _int32(value: Any) -> Any:
 
 
 def _boolean(value: Any) -> Any:
+    # ASP.NET's CheckBoxFor sends a ticked box and a hidden `false` of the same name, and the model binder reads the
+    # first of several values (ASP.NET Web API, `ValueProviderResult.ConvertTo`).
+    if isinstance(value, Repeated):
+        value = value.first
     # XML Schema's spellings are 1 and 0 besides.
     spellings = {"true": True, "1": True, "false": False, "0": False}
     if isinstance(value, str):
@@ -41,7 +45,7 @@ def _boolean(value: Any) -> Any:
 #: A signed integer of 32 bits, given as a number or as a text of its digits.
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_int32)]
 
-#: A boolean, given as one or as the text `true` or `false` in any case.
+#: A boolean, given as one or as the text `true` or `false` in any case; of several that a form has, the first.
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 
 # --- Text -------------------------------------------------------------------------------------------------------------

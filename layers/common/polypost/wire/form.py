@@ -1,4 +1,7 @@
-"""Form bodies, as ASP.NET spells objects and lists in them: `ExternalIds[0].System=shop&ExternalIds[0].Id=5`."""
+"""Form bodies, as ASP.NET spells objects and lists in them: `ExternalIds[0].System=shop&ExternalIds[0].Id=5`.
+
+Names are read in lower case: it does not matter to an `AspNetModel`, and two cases of a name are one name.
+"""
 
 import re
 from typing import Any, Final
@@ -7,7 +10,7 @@ from urllib.parse import parse_qsl
 from polypost.errors import InvalidRequest
 from polypost.web.http import Request
 from polypost.wire.codec import Format
-from polypost.wire.models import TWICE, Unusable, WireModel
+from polypost.wire.models import TWICE, Repeated, Unusable, WireModel
 
 _MEDIA_TYPES = ("application/x-www-form-urlencoded",)
 
@@ -28,7 +31,7 @@ def _read(request: Request, _model: type[WireModel]) -> Any:
         raise InvalidRequest("", f"The form has more than {MAX_FIELDS} fields.") from error
     body: dict[str, Any] = {}
     for name, value in fields:
-        _put(body, re.split(r"\]?[.\[]", name.removesuffix("]"), maxsplit=_MAX_DEPTH), value)
+        _put(body, re.split(r"\]?[.\[]", name.lower().removesuffix("]"), maxsplit=_MAX_DEPTH), value)
     return {name: _with_lists(value) for name, value in body.items()}
 
 
@@ -40,7 +43,13 @@ def _put(target: dict[str, Any], path: list[str], value: str) -> None:
             target[container] = TWICE
             return
         target = inner
-    target[last] = TWICE if last in target else value
+    match target.get(last):
+        case None:
+            target[last] = value
+        case str() as first:
+            target[last] = Repeated(TWICE.reason, first)
+        case dict():
+            target[last] = TWICE
 
 
 def _with_lists(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from pydantic import BaseModel
@@ -21,10 +22,11 @@ _SURROGATES = re.compile(
 )
 
 
-def read_json(text: str, what: str) -> Any:
+def read_json(text: str, what: str, *, control_characters: bool = False) -> Any:
     """The data of a JSON text, for a model to validate.
 
-    Parameters: what, that which is JSON, as an error's sentence begins.
+    Parameters: what, that which is JSON, as an error's sentence begins; control_characters, whether strings may hold
+    line breaks, tabs and the like as they are, without an escape.
 
     Raises: ValueError, with that sentence.
     """
@@ -32,16 +34,23 @@ def read_json(text: str, what: str) -> Any:
         raise ValueError(f"{what} is not JSON: half a surrogate pair.")
     try:
         # Numbers as they are spelled: a member of text may be given as one, and no digit is to be lost.
-        return json.loads(text, object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=_no_number)
+        return json.loads(
+            text,
+            strict=not control_characters,
+            object_pairs_hook=_object,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=_no_number,
+        )
     except ValueError as error:
         raise ValueError(f"{what} is not JSON: {error}.") from error
     except RecursionError as error:
         raise ValueError(f"{what} is nested too deeply.") from error
 
 
-def _read(request: Request, _model: type[WireModel]) -> Any:
+def _read(request: Request, _model: type[WireModel], *, control_characters: bool = False) -> Any:
     try:
-        return read_json(request.text_of(*_MEDIA_TYPES), "The request body")
+        return read_json(request.text_of(*_MEDIA_TYPES), "The request body", control_characters=control_characters)
     except ValueError as error:
         raise InvalidRequest("", str(error)) from error
 
@@ -61,4 +70,10 @@ def _write(body: BaseModel) -> str:
     return body.model_dump_json()
 
 
+#: JSON as RFC 8259 has it, and as Jackson reads it.
 JSON: Final = WritableFormat(_MEDIA_TYPES, _read, _write)
+
+#: JSON as ASP.NET reads it: Json.NET's `JsonTextReader` takes every character of a string as it is. What else it reads
+#: that is no JSON is refused: comments, apostrophes for quotation marks, names without any, commas at an end,
+#: hexadecimal numbers, NaN.
+JSON_NET: Final = WritableFormat(_MEDIA_TYPES, partial(_read, control_characters=True), _write)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from polypost.errors import InvalidFields
@@ -31,6 +31,18 @@ class WireModel(BaseModel):
     #: The namespace of the root element and of the members' elements.
     xml_namespace: ClassVar[str] = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _booleans_as_text(cls, body: Any) -> Any:
+        # Json.NET's `ReadAsString` and Jackson's `StringDeserializer` take any scalar for a text.
+        if not isinstance(body, dict):
+            return body
+        known = members(cls)
+        return {
+            name: str(value).lower() if isinstance(value, bool) and name in known and known[name].is_text else value
+            for name, value in body.items()
+        }
+
 
 @dataclass(frozen=True)
 class XmlAttribute:
@@ -48,6 +60,16 @@ class Unusable:
 
 
 TWICE: Final = Unusable("is given more than once")
+
+
+@dataclass(frozen=True)
+class Repeated(Unusable):
+    """Stands for the values that a form has of one name.
+
+    Parameters: first, the one that stands first.
+    """
+
+    first: str
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from polypost.errors import InvalidRequest, UnsupportedCharset
 from polypost.web.http import Request
+from polypost.wire.charsets import codec_of
 from polypost.wire.codec import WritableFormat
 from polypost.wire.models import TWICE, Member, Unusable, WireModel, members
 
@@ -88,38 +89,60 @@ def _refuse_bombs(text: str) -> None:
     parser.Parse(text, True)
 
 
-# By what a document begins with (XML 1.0, appendix F).
-_ENCODINGS = {
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    "<".encode("utf-16-le"): "utf-16-le",
-    "<".encode("utf-16-be"): "utf-16-be",
+# By what a document begins with (XML 1.0, appendix F): a codec that its declaration can be read in. Longer ones first.
+_BEGINNINGS: Final = {
+    codecs.BOM_UTF32_LE: "utf_32",
+    codecs.BOM_UTF32_BE: "utf_32",
+    "<".encode("utf-32-le"): "utf_32_le",
+    "<".encode("utf-32-be"): "utf_32_be",
+    codecs.BOM_UTF16_LE: "utf_16",
+    codecs.BOM_UTF16_BE: "utf_16",
+    "<".encode("utf-16-le"): "utf_16_le",
+    "<".encode("utf-16-be"): "utf_16_be",
+    "<?xml".encode("cp037"): "cp037",
 }
-_FAMILIES = {
-    "utf-8": ("", "utf-8", "utf8", "us-ascii"),
-    "utf-16": ("", "utf-16", "utf-16le", "utf-16be"),
-}
-_DECLARED_ENCODING = re.compile(r"<\?xml\s[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
+_LONGEST_DECLARATION: Final = 400
+_DECLARED_ENCODING = re.compile(r"\ufeff?<\?xml\s[^>]{0,400}?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+
+
+# What API Gateway puts in the place of bytes that are not UTF-8.
+_REPLACEMENT: Final = "\ufffd".encode()
+_NAMES_OF_UTF_8: Final = ("", "utf_8", "utf-8", "utf8", "us-ascii")
 
 
 def _text(request: Request) -> str:
-    """The document, if all that tells of its encoding agrees.
+    """The document as text: in the charset of its media type, else as it declares, else in UTF-8 or UTF-16.
 
-    API Gateway hands XML on as text that it has read as UTF-8; UTF-16 comes whole where the event's body is base64.
+    What API Gateway has read as UTF-8 is text already, whatever the document declares.
+
+    Raises: UnsupportedCharset, for a charset that the media type names; InvalidRequest.
+
+    Source: RFC 7303, section 3; XML 1.0, section 4.3.3 and appendix F.
     """
-    if not any(request.charset in names for names in _FAMILIES.values()):
-        raise UnsupportedCharset(f"Charset '{request.charset}' not supported; expected utf-8 or utf-16")
-    encoding = next((each for beginning, each in _ENCODINGS.items() if request.body.startswith(beginning)), "utf-8")
-    family = encoding[: len("utf-16")]
+    charset = codec_of(request.charset) if request.charset else ""
+    beginning = next((each for start, each in _BEGINNINGS.items() if request.body.startswith(start)), "utf_8")
+    found = _DECLARED_ENCODING.match(request.body[:_LONGEST_DECLARATION].decode(beginning, "replace"))
+    declared = found[1] if found else ""
+    if request.body_was_text:
+        codec = "utf_8"
+        if _REPLACEMENT in request.body and (charset or declared.lower()) not in _NAMES_OF_UTF_8:
+            raise InvalidRequest("", "The request body lost characters on its way, being no UTF-8; send it in UTF-8.")
+    else:
+        undeclared = "utf_16" if beginning.startswith("utf_16") else "utf_8"
+        codec = charset or (_codec_of_document(declared) if declared else undeclared)
+        # Tells the order of the bytes too.
+        codec = beginning if beginning.startswith(codec) else codec
     try:
-        text = request.body.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("", f"The request body is not {family.upper()}.") from error
-    declaration = _DECLARED_ENCODING.match(text)
-    for named in (request.charset, declaration[1].lower() if declaration else ""):
-        if named not in _FAMILIES[family]:
-            raise InvalidRequest("", f"The request body is {family.upper()} and says that it is {named}.")
-    return text
+        return request.body.decode(codec).removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise InvalidRequest("", f"The request body is not {codec.replace('_', '-').upper()}.") from error
+
+
+def _codec_of_document(declared: str) -> str:
+    try:
+        return codec_of(declared)
+    except UnsupportedCharset as error:
+        raise InvalidRequest("", f"The request body declares the encoding '{declared}', which is not read.") from error
 
 
 def _members(element: Element, model: type[WireModel]) -> dict[str, Any]:

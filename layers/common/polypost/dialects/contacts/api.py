@@ -5,12 +5,12 @@ import re
 from polypost.errors import InvalidRequest
 from polypost.wire.codec import Codec
 from polypost.wire.form import FORM
-from polypost.wire.json import JSON
+from polypost.wire.json import JSON_NET
 
 CONTACTS = "/api/v1/Contacts"
 STORES = "/api/v1/Stores"
 
-CODEC = Codec(reads=(JSON, FORM), writes=(JSON,))
+CODEC = Codec(reads=(JSON_NET, FORM), writes=(JSON_NET,))
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

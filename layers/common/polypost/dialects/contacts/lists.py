@@ -3,7 +3,7 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from pydantic import RootModel
@@ -49,7 +49,7 @@ def decode_query(request: Request) -> Lookup | ChangesQuery:
         case "secret":
             return SecretLookup(given["secret"])
         case "email":
-            return EmailLookup(given["email"])
+            return _email_lookup(request, given["email"])
         case "phone":
             return PhoneLookup(_required(given, "phone"), given.get("phoneCountryCode", ""))
         case "external id":
@@ -69,6 +69,13 @@ _LOOKUPS = {
 _LIST = ("modifiedSince", "cursor", "limit")
 
 
+def _email_lookup(request: Request, email: str) -> EmailLookup:
+    """The lookup of an address; no address holds a blank, so a plus sign that was not escaped may stand for itself."""
+    as_spelled = replace(request, raw_query=request.raw_query.replace("+", "%2B"))
+    plus = as_spelled.query("email", any_case=True)["email"]
+    return EmailLookup(plus, otherwise=email) if plus != email and "@" in plus else EmailLookup(email)
+
+
 def _required(given: Mapping[str, str], name: str) -> str:
     if name not in given:
         raise InvalidRequest(name, f"{name} is required beside {', '.join(given)}.")
@@ -85,7 +92,7 @@ def _position(given: Mapping[str, str]) -> str:
         return ""
     try:
         # The plus sign of an offset that was not escaped arrives as a blank behind the time.
-        return feed_position(DateTimeOffset.parse(re.sub(r"(:[0-9.]+) ([0-9]{2}:[0-9]{2})$", r"\1+\2", since)))
+        return feed_position(DateTimeOffset.parse(re.sub(r"(:[0-9.]+) ([0-9]{2}(:?[0-9]{2})?)$", r"\1+\2", since)))
     except ValueError as error:
         raise InvalidRequest("modifiedSince", f"modifiedSince {error}.") from error
 
