@@ -73,6 +73,6 @@ def _write(body: BaseModel) -> str:
 #: JSON as RFC 8259 has it, and as Jackson reads it.
 JSON: Final = WritableFormat(_MEDIA_TYPES, _read, _write)
 
-#: JSON as Json.NET's `JsonTextReader` reads it for ASP.NET: strings may hold control characters as they are. The rest of
-#: what it reads beyond JSON is refused: comments, single quotes, unquoted names, trailing commas, hexadecimal numbers.
+#: JSON as Json.NET's `JsonTextReader` reads it for ASP.NET: strings may hold raw control characters. What else it takes
+#: is refused: comments, single quotes, unquoted names, trailing commas, hexadecimal numbers.
 JSON_NET: Final = WritableFormat(_MEDIA_TYPES, partial(_read, control_characters=True), _write)
