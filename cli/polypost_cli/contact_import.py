@@ -36,7 +36,8 @@ class ImportOutcome:
     """What became of the rows.
 
     `imported` of them are contacts of the space; `refused` ones are in `refused_file`, which is None where there are
-    none; `unknown_columns` are those that no contact has; `warnings` are sentences about cells that are hardly meant.
+    none; `unknown_columns` are those that no contact has; `warnings` are sentences about cells that are probably
+    mistakes.
     """
 
     imported: int

@@ -23,13 +23,13 @@ from polypost.models.contacts import Profile, Registration
 #: The column that says why an import refused a row.
 REASON: Final = "Reason"
 
-#: What cells may be separated by. Spreadsheets of some countries write semicolons, and copy cells with tabs.
+# What may separate cells. Spreadsheets of some countries write semicolons, and all of them copy cells with tabs.
 _DELIMITERS: Final = ",;\t|"
 
-# The first line by which Excel is told the separator; it stands before the names of the columns.
+# The line before the names of the columns that tells Excel the separator.
 _SEP_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 
-# How a spreadsheet shows a long number, of which it has kept fifteen digits at most and shows six.
+# How a spreadsheet writes a long number: rounded to a few digits.
 _ROUNDED: Final = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]+)?E[+-]?[0-9]+\s*", re.IGNORECASE)
 
 _KNOWN: Final = {name.lower(): name for name in (*IMPORTED, *EXPORTED, REASON)}
@@ -70,8 +70,8 @@ class Columns:
 class ContactFile:
     """A CSV file of contacts, in UTF-8, its first line with the names of the columns.
 
-    Cells are separated by commas, semicolons, tabs or bars, whichever that line has most of, or by what a line
-    `sep=;` before it says.
+    Cells are separated by commas, semicolons, tabs or `|`: by the one that occurs most often in that line, or the one
+    in a line `sep=;` before it.
 
     Raises: UnreadableFile.
     """
@@ -81,10 +81,10 @@ class ContactFile:
         with path.open("rb") as file:
             # Excel begins what it saves as UTF-8 with a mark, and takes nothing else for UTF-8.
             self.encoding = "utf-8-sig" if file.read(len(BOM_UTF8)) == BOM_UTF8 else "utf-8"
-        told = _SEP_LINE.fullmatch(next(self._lines(), ""))
-        self._lines_before = 1 if told else 0
+        sep_line = _SEP_LINE.fullmatch(next(self._lines(), ""))
+        self._lines_before = 1 if sep_line else 0
         names = next(filter(str.strip, islice(self._lines(), self._lines_before, None)), "")
-        self.delimiter = told[1] if told else max(_DELIMITERS, key=names.count)
+        self.delimiter = sep_line[1] if sep_line else max(_DELIMITERS, key=names.count)
         if self.delimiter not in _DELIMITERS:
             raise UnreadableFile(f"{path}, line 1: cells cannot be separated by {self.delimiter!r}")
         self.columns = self._columns()
@@ -102,7 +102,7 @@ class ContactFile:
         return (record for _, record in islice(self._records(), 1, None))
 
     def checked(self) -> tuple[int, tuple[str, ...]]:
-        """The number of rows, and warnings of what can be imported and is hardly meant.
+        """The number of rows, and warnings about cells that can be imported but are probably mistakes.
 
         Raises: UnreadableFile.
         """
@@ -116,8 +116,8 @@ class ContactFile:
             if (phone := members.get("Phone")) and _ROUNDED.fullmatch(phone):
                 rounded.add(line, phone)
         warnings = (
-            unmailable.told("an Email that no mail can be sent to"),
-            rounded.told("a Phone whose digits a spreadsheet has rounded away"),
+            unmailable.warning("an Email that cannot be mailed"),
+            rounded.warning("a Phone that a spreadsheet has rounded"),
         )
         return number, tuple(filter(None, warnings))
 
@@ -173,7 +173,7 @@ class _Doubts:
         if self.number == 1:
             self.line, self.cell = line, cell
 
-    def told(self, what: str) -> str:
+    def warning(self, what: str) -> str:
         rows = "1 row has" if self.number == 1 else f"{self.number} rows have"
         where = "in" if self.number == 1 else "the first in"
         return f"{rows} {what}, {where} line {self.line}: {self.cell[:100]!r}." if self.number else ""

@@ -117,8 +117,8 @@ def test_a_file_as_excel_writes_it(run: Run, space: str, tmp_path: Path, before:
     assert done == (
         f"Imported 2 of 3 rows of {source} into {space}."
         f" {refused} has the rows that were refused, each with the reason."
-        f" Warning: 1 row has an Email that no mail can be sent to, in line {line + 1}: 'nobody'."
-        f" Warning: 1 row has a Phone whose digits a spreadsheet has rounded away, in line {line}: '4.91511E+11'.\n"
+        f" Warning: 1 row has an Email that cannot be mailed, in line {line + 1}: 'nobody'."
+        f" Warning: 1 row has a Phone that a spreadsheet has rounded, in line {line}: '4.91511E+11'.\n"
     )
     refused.write_text(refused.read_text().replace(f"{separator}bob@", f"web{separator}bob@"))
     assert as_json(run, "contacts", "import", str(refused), "--space", space)["imported"] == 1

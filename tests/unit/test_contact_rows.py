@@ -102,9 +102,8 @@ def test_cells_that_are_hardly_meant_are_told(path: Path) -> None:
     assert file.checked() == (
         len(rows),
         (
-            f"5 rows have an Email that no mail can be sent to, the first in line {first_email}: 'nobody'.",
-            "6 rows have a Phone whose digits a spreadsheet has rounded away, "
-            f"the first in line {first_phone}: '4.91511E+11'.",
+            f"5 rows have an Email that cannot be mailed, the first in line {first_email}: 'nobody'.",
+            f"6 rows have a Phone that a spreadsheet has rounded, the first in line {first_phone}: '4.91511E+11'.",
         ),
     )
     # They are no reason to refuse a row.
@@ -114,7 +113,7 @@ def test_cells_that_are_hardly_meant_are_told(path: Path) -> None:
 def test_one_doubtful_cell_is_told_alone_and_not_whole(path: Path) -> None:
     write(path, f"sep=;\nRegistrationSource;Email\nweb;max@example.com\n\nweb;{'x' * 1000}\n")
     (warning,) = ContactFile(path).checked()[1]
-    assert warning == f"1 row has an Email that no mail can be sent to, in line 5: '{'x' * 100}'."
+    assert warning == f"1 row has an Email that cannot be mailed, in line 5: '{'x' * 100}'."
 
 
 def test_nothing_doubtful(path: Path) -> None:

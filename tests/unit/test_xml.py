@@ -400,6 +400,12 @@ def test_of_a_text_the_charset_does_not_matter(charset: str) -> None:
     assert read_text(TEXT, f"text/xml; charset={charset}").Text == "ü😀"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_was_taken_for_a_text(encoding: str) -> None:
+    document = declared("utf-16", order("<Text>a</Text>"))
+    assert read_text(document.encode(encoding).decode()).Text == "a"
+
+
 def test_of_a_text_too_a_charset_has_to_be_one() -> None:
     with pytest.raises(UnsupportedCharset):
         read_text(TEXT, "text/xml; charset=zlib")
@@ -414,7 +420,7 @@ def test_of_a_text_too_a_charset_has_to_be_one() -> None:
     ],
 )
 def test_characters_that_were_lost_before_are_told(document: str, content_type: str) -> None:
-    with pytest.raises(InvalidRequest, match="lost characters on its way"):
+    with pytest.raises(InvalidRequest, match="were lost on the way"):
         read_text(document, content_type)
 
 

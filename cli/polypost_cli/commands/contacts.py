@@ -59,12 +59,12 @@ def import_(target: Target, file: Path, space: str | None, registration_source: 
     """Create a contact for each row of a CSV file.
 
     FILE is in UTF-8. Its first line names the columns as the API names the members of a contact, in any order and case:
-    RegistrationSource, Email, Phone, FirstName and so on. Cells are separated by commas, semicolons, tabs or bars, or
-    as a line sep=; before the names says; ExternalIds are JSON in one cell.
+    RegistrationSource, Email, Phone, FirstName and so on. Cells are separated by commas, semicolons, tabs or |, or by
+    what a line sep=; before the names says; ExternalIds are JSON in one cell.
 
     Rows that are refused go to FILE.refused.csv, each with the reason in its first column. Correct them there, and
-    import that file. An Email that no mail can be sent to is imported, and so is a Phone that a spreadsheet has
-    rounded, such as 4.91511E+11: a warning names the first of each.
+    import that file. Emails that cannot be mailed, and phone numbers that a spreadsheet has rounded, such as
+    4.91511E+11, are imported, with a warning.
 
     Stopped at any moment, the same command goes on where it stopped. A row is known by what it says, so that a file
     which is imported twice creates nothing twice.

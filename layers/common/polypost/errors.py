@@ -163,12 +163,12 @@ class UnsupportedCharset(UnsupportedMediaType):
 
 
 class CompressedBody(UnsupportedMediaType):
-    """A request body that is compressed, or coded in another way, which no endpoint reads.
+    """A request body with a content coding, such as gzip; no endpoint reads one.
 
-    Source: RFC 9110, section 15.5.16, for the header.
+    Source: RFC 9110, section 15.5.16.
     """
 
     headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
 
     def __init__(self) -> None:
-        super().__init__("A body with a Content-Encoding is not supported; send it as it is.")
+        super().__init__("A body with a Content-Encoding is not supported; send it uncompressed.")

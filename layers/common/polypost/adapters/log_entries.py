@@ -48,7 +48,7 @@ class LogEntries:
         """
         address_key = self._address_key()
         sent_at = keys.instant(entry.sent_at) if entry.sent_at else None
-        # However the address is spelled, it is the same mail.
+        # It is the same mail, however the address is spelled.
         recipient = None if entry.email is None else normalised(entry.email)
         entry_id = keys.log_entry_id(space, address_key, recipient, entry.subject, sent_at, entry.sent_by, entry.body)
         item = keys.log_entry(entry_id) | {
@@ -73,7 +73,7 @@ class LogEntries:
         return entry_id
 
     def get(self, entry_id: str) -> tuple[LogEntryRecord, str | None] | None:
-        """An entry and its body, or None where there is none; an entry may have no body."""
+        """An entry and its body, which may be missing; None if there is no such entry."""
         items = query_all(
             self._client,
             self._table,

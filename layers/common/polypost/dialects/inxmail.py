@@ -147,11 +147,11 @@ class SendRequest(WireModel):
 def decode_send(request: Request) -> Mail:
     """The mail that a request asks for.
 
-    Every scalar of JSON is a text where one is expected, as it is spelled.
+    Where a text is expected, any scalar of JSON is read as text, as it is spelled.
 
     Raises: UnsupportedMediaType; InvalidRequest, naming the first field that is wrong.
 
-    Source: Jackson's `StringDeserializer`, which Spring reads with.
+    Source: Jackson's `StringDeserializer`, which Spring uses.
     """
     try:
         wire = SendRequest.model_validate(JSON.read(request, SendRequest))

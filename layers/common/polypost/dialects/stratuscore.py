@@ -68,11 +68,11 @@ class AuthenticationModel(AspNetModel):
 
 
 class CoffeePageRequestModel(AspNetModel):
-    """A mail that was sent: none of its members is required, and no text is refused for what it says."""
+    """A mail that was sent. No member is required, and `Email` may be any text, since the mail is out already."""
 
     xml_namespace: ClassVar[str] = _API_MODELS
 
-    # As long as an address may be (RFC 3696, section 3). It need not be one, since the mail was sent already.
+    # The longest address has as many (RFC 3696, section 3).
     Email: Annotated[str | None, MaxLength(320)] = None
     SubjectLine: Annotated[str | None, MaxLength(100)] = None
     DateSent: Annotated[datetime | None, BeforeValidator(_utc)] = None

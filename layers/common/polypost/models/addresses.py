@@ -20,8 +20,8 @@ class InvalidAddress(ValueError):
 def parse_address(text: str) -> str:
     """The address as mail headers and envelopes carry it: the domain in lower case and in punycode.
 
-    Non-ASCII local parts are refused, since SES has no SMTPUTF8, and so is `=?` in one, which a mail reader would take
-    for an encoded word (RFC 2047). No DNS is asked.
+    Non-ASCII local parts are refused, since SES has no SMTPUTF8, and so is `=?` in one, which mail readers take for an
+    encoded word (RFC 2047). No DNS is asked.
 
     Parameters: text, one bare address, without a display name.
 
@@ -37,8 +37,7 @@ def parse_address(text: str) -> str:
 
 
 def mailable_address(text: str) -> str:
-    """The address that a person reads in a text, as `parse_address` gives it: of `Max <max@example.com>` what mail to
-    Max goes to.
+    """The address that a person reads in a text such as `Max <max@example.com>`, as `parse_address` gives it.
 
     Raises: InvalidAddress.
     """
@@ -51,14 +50,15 @@ def domain_of(address: str) -> str:
 
 
 def normalised(address: str) -> str:
-    """The form in which the spellings of one address are the same, and which is its own normal form.
+    """The normal form of an address, which is the same for all spellings that a person reads as the same address.
 
-    What nobody sees does not count (format and control characters, blanks around, composed or decomposed letters), nor
-    do a dot at the end, a display name, a comment, `mailto:`, case, and whether the domain is in punycode. Everything
-    else does: dots and plus tags are the mail provider's business. Case is folded as Unicode does it, so that a sharp s
-    is `ss` before the @; after it, it is a letter of its own, as in IDNA 2008.
+    Invisible characters, surrounding blanks, a trailing dot, `mailto:`, a display name or a comment, case, composed or
+    decomposed letters, and punycode in the domain make no difference. Dots and plus tags do: only the mail provider
+    knows what they mean. Before the @ a sharp s equals `ss`, as in Unicode's case folding; after it, it is a letter of
+    its own, as in IDNA 2008.
 
-    A text that is no address has a form too, since contacts may hold one: visible characters, case folded.
+    A text that is no address, which contacts may hold, has a normal form too: its visible characters, case folded. The
+    normal form of a normal form is itself.
     """
     bare = _bare(address)
     if bare is None:
@@ -99,9 +99,9 @@ def without_strangers(text: str, known: Collection[str], stranger: str | None, m
 
 # --- Text -------------------------------------------------------------------------------------------------------------
 
-# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, the format characters of annotations, and those
-# control characters that are no blanks.
-_UNSEEN = re.compile(
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, the format characters of interlinear annotations,
+# and control characters other than white space.
+_INVISIBLE = re.compile(
     "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -109,7 +109,7 @@ _UNSEEN = re.compile(
 
 
 def _visible(text: str) -> str:
-    return unicodedata.normalize("NFC", _UNSEEN.sub("", text)).strip()
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).strip()
 
 
 def _folded(text: str) -> str:
@@ -120,7 +120,7 @@ def _folded(text: str) -> str:
 # --- Addresses in texts -----------------------------------------------------------------------------------------------
 
 _NO_SPECIALS = r'[^\s@<>()\[\]:;,"\\]+'
-# Quotation marks around what needs none are no part of it (RFC 5321, section 4.1.2).
+# Quotation marks that are not needed are no part of the address (RFC 5321, section 4.1.2).
 _BARE = re.compile(f'(?:({_NO_SPECIALS})|"({_NO_SPECIALS})")@({_NO_SPECIALS})')
 
 _MAILTO = re.compile(r"mailto:([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
@@ -131,12 +131,12 @@ _QUOTED_STRING = re.compile(f"{_QUOTED}?", re.DOTALL)
 _NAMED = re.compile(rf"((?:{_QUOTED}|[^\"<>])*+)<([^<>]*)>", re.DOTALL)
 _COMMENTED = re.compile(r"([^()]*)\([^()]*\)")
 
-# All before blanks and dots at the end; these are the dots that part a domain's labels (UTS 46, section 2.3).
+# Up to the blanks and dots at the end; these are the dots that separate the labels of a domain (UTS 46, section 2.3).
 _TO_ITS_END = re.compile(".*[^\\s.\u3002\uff0e\uff61]", re.DOTALL)
 
 
 def _bare(text: str) -> str | None:
-    """The one address in a text, without what may stand around it; None where there is none."""
+    """The one address in a text, without what may stand around it; None if there is none."""
     address = _ended(_visible(text))
     for unwrapped in (_of_mailto, _of_name, _of_mailto):
         address = _ended(unwrapped(address))
@@ -150,16 +150,16 @@ def _ended(text: str) -> str:
 
 
 def _of_mailto(text: str) -> str:
-    """What a `mailto:` leads to (RFC 6068)."""
+    """The text without `mailto:` and what it escapes (RFC 6068)."""
     found = _MAILTO.fullmatch(text)
     return _visible(unquote(found[1])) if found else text
 
 
 def _of_name(text: str) -> str:
-    """What a display name, or a comment in its place, belongs to (RFC 5322, section 3.4)."""
+    """The text without a display name, or a comment in its place (RFC 5322, section 3.4)."""
     if found := _NAMED.fullmatch(text):
         name = _QUOTED_STRING.sub("", found[1])
-        # An address and a comma before it: these are two addresses, and neither is the text's.
+        # Another address before the brackets: the text has two, so neither is the one address.
         return text if "@" in name and re.search("[,;]", name) else found[2].strip()
     found = _COMMENTED.fullmatch(text)
     return found[1] if found else text
@@ -172,8 +172,8 @@ _LONGEST_DOMAIN = 253
 
 
 def _domain(text: str) -> str:
-    """A domain in punycode and lower case; what is no domain, in lower case."""
-    # Letter by letter, since a Greek sigma's lower case depends on where it stands.
+    """A domain in punycode and lower case; a text that is no domain, in lower case."""
+    # Letter by letter, because the lower case of a Greek sigma depends on its neighbours.
     lower = "".join(map(str.lower, text))
     if len(text) <= _LONGEST_DOMAIN:
         for spelled in (text, lower):
@@ -188,5 +188,5 @@ def _domain(text: str) -> str:
 def _label(label: str) -> str:
     if label.isascii() and not label.startswith("xn--"):
         return label
-    # What punycode hides is unseen too.
+    # Punycode may hide invisible characters.
     return idna.alabel(_visible(idna.ulabel(label))).decode()

@@ -133,7 +133,7 @@ class SecretLookup:
 class EmailLookup:
     """The contact with an e-mail address, in any spelling of it.
 
-    `otherwise` is a second reading of what was asked for, or "": the contact with that one, where nobody has the first.
+    `otherwise` is another reading of what was asked for, or "": it is looked up if nobody has the first one.
     """
 
     email: str
@@ -223,7 +223,7 @@ def claims_of(profile: Profile, settings: SpaceSettings) -> Iterator[Claim]:
 
 
 def email_claim(email: str) -> Claim | None:
-    """The claim on an e-mail address; None for one of which nothing is seen, which is no value."""
+    """The claim on an e-mail address; None for a text without visible characters, which is no value."""
     claimed = normalised(email)
     return Claim(ClaimKind.EMAIL, (claimed,)) if claimed else None
 

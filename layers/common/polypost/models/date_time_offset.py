@@ -34,7 +34,7 @@ _RFC_1123 = re.compile(
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
-# As ASP.NET's JavaScriptSerializer and WCF write it: milliseconds since 1970 in UTC, and the offset that they had.
+# As ASP.NET's JavaScriptSerializer and WCF write it: milliseconds since 1970 in UTC, and the offset of the local time.
 _MICROSOFT = re.compile(r"/Date\((-?[0-9]{1,15})(?:([+-][0-9]{2})([0-9]{2})?)?\)/")
 
 
@@ -73,10 +73,10 @@ class DateTimeOffset:
     def parse(cls, text: str) -> "DateTimeOffset":
         """Read a moment as Json.NET reads one from a JSON string; without an offset it is UTC.
 
-        `2024-11-21T06:24:04.0980817+00:00` with any number of fractional digits, of which the eighth rounds the
-        seventh; the offset also as `+0000`, `+00` or `Z`, and after a blank; a date alone, or with a blank for the T;
-        `/Date(1732170244098)/` and `/Date(1732170244098+0100)/`; `Thu, 21 Nov 2024 06:24:04 GMT`. Not read are what
-        depends on a culture (`11/21/2024`) and the hour 24.
+        `2024-11-21T06:24:04.0980817+00:00` with any number of fractional digits, rounded to seven; the offset also as
+        `+0000`, `+00` or `Z`, and after a blank; a date alone, or with a blank for the T; `/Date(1732170244098)/` and
+        `/Date(1732170244098+0100)/`; `Thu, 21 Nov 2024 06:24:04 GMT`. Dates that depend on a culture (`11/21/2024`) and
+        the hour 24 are not read.
 
         Raises: ValueError, with words that continue the field's name. Source: Json.NET's `DateTimeParser` and
         `DateTimeUtils.TryParseDateTimeOffset`, and .NET's `DateTimeOffset.Parse`, which it falls back to.
@@ -102,7 +102,7 @@ class DateTimeOffset:
     def _of_local(
         cls, parts: tuple[str | None, ...], fraction: str, offset_hours: str | None, offset_minutes: str | None
     ) -> "DateTimeOffset":
-        """Of year, month, day, hour, minute and second in the time of an offset, with the digits of a fraction."""
+        """From year, month, day, hour, minute and second at an offset, and the digits of a fraction."""
         offset = _offset_minutes(offset_hours, offset_minutes)
         try:
             year, month, day, hour, minute, second = (int(part or 0) for part in parts)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """What another system tells of a mail that it sent, in its own words; None is what it does not tell.
+    """What another system tells of a mail that it sent, in its own words; None is what it left out.
 
-    `email` is the recipient, an address as a rule; `sent_at` is in UTC; `sent_by` says who or what sent it.
+    `email` is the recipient, usually an address; `sent_at` is in UTC; `sent_by` says who or what sent it.
     """
 
     email: str | None
@@ -23,7 +23,7 @@ class LogEntryRecord:
     """An entry as it is stored, without its body, which may be long.
 
     `id` follows from the entry's content; `logged_at` is when it was first told of, in UTC. `email` and `subject` are
-    None too where the recipient was erased before.
+    None too if the recipient was erased before.
     """
 
     id: str

@@ -13,7 +13,7 @@ def log_mail(
 
     The same entry is stored once, whoever tells of it again and when: its id follows from all that it says. Of a mail
     that was sent before its recipient was erased, nothing is stored but when it was sent and by whom; a mail without a
-    date counts as sent when it is told of.
+    date counts as sent when it is logged.
 
     Raises: PayloadTooLarge; Retryable.
     """

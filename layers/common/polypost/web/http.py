@@ -20,7 +20,7 @@ class Request:
     `headers` have lower-case names; `domain_name` is the host that API Gateway matched, without a port; `source_ip` is
     the client's address, or that of the last proxy before API Gateway; `path` is as API Gateway gives it, which has
     decoded it; `raw_query` is as received; `body_was_text` tells that API Gateway handed the body on as text, which is
-    in UTF-8 here whatever the client's own bytes were; `received_at` is API Gateway's time, in UTC; `route_key` is the
+    UTF-8 here, whatever the client's own bytes were; `received_at` is API Gateway's time, in UTC; `route_key` is the
     route that matched, such as `POST /items/{id}`, and `path_parameters` what stands in its braces. Whatever the
     request makes takes its ids from `attempt`.
     """
@@ -112,7 +112,10 @@ class Request:
         return named[1].lower() if named else ""
 
     def refuse_compressed(self) -> None:
-        """Raises: CompressedBody, for a body with a content coding (RFC 9110, section 8.4)."""
+        """Refuse a body with a content coding (RFC 9110, section 8.4).
+
+        Raises: CompressedBody.
+        """
         codings = self.headers.get("content-encoding", "").lower().split(",")
         if any(coding.strip() not in ("", "identity") for coding in codings):
             raise CompressedBody

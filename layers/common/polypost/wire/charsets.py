@@ -1,4 +1,4 @@
-"""The charsets that bodies may be in: those of Python's codecs that turn bytes into text and do nothing else."""
+"""The charsets that bodies may have: Python's text codecs, without those that are no charsets."""
 
 import encodings
 from encodings.aliases import aliases
@@ -8,16 +8,15 @@ from typing import Final
 
 from polypost.errors import UnsupportedCharset
 
-# Text codecs that are no charset of a document: domain names' (in time that grows with the square of the length),
-# Python's own notations, those of the machine that this happens to run on, and UTF-7, which hides markup from whoever
-# does not expect it.
+# Text codecs that are no charsets: of domain names (which take quadratic time), of Python's own notations, of the local
+# machine, and UTF-7, which hides markup.
 _NO_CHARSETS: Final = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "charmap", "mbcs", "oem", "utf_7"}
 )
 
 
 def codec_of(charset: str) -> str:
-    """The name of the codec of a charset; of ASCII that of UTF-8, which contains it.
+    """The name of a charset's codec; for ASCII it is UTF-8's, which contains ASCII.
 
     Parameters: charset, as a header or a document names it, in any case.
 
@@ -25,7 +24,7 @@ def codec_of(charset: str) -> str:
     """
     name = encodings.normalize_encoding(charset).lower()
     name = aliases.get(name, name)
-    # Asked for among those that there are, since Python remembers every name that it looks for and does not find.
+    # Only codecs that exist are looked up, because Python remembers every name that it does not find.
     if name not in _codecs() or not _gives_text(name):
         raise UnsupportedCharset(f"Charset '{charset:.40}' not supported")
     return "utf_8" if name == "ascii" else name
@@ -42,6 +41,6 @@ def _gives_text(codec: str) -> bool:
     except LookupError:
         return False
     except UnicodeError:
-        # One byte is none of its characters.
+        # Its characters have more bytes.
         return True
     return True

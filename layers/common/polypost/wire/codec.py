@@ -79,14 +79,14 @@ class Codec:
         return Response(status, body_format.write(body), content_type | dict(headers))
 
     def _negotiate(self, request: Request) -> tuple[str, WritableFormat]:
-        """Media type and format of a response.
+        """The media type and the format of a response.
 
-        Of what Accept matches it is the type of the highest quality, then the one that is named before a range of one
-        kind and a range of all, then the preferred format, and within it what Accept names first. Only where Accept is
-        missing or matches nothing it is the request's own type, else the preferred one; that is no 406.
+        Of what Accept matches, the highest quality wins, then a media type over `text/*` over `*/*`, then the preferred
+        format, then what Accept names first. If Accept is missing or matches nothing, it is the request's own media
+        type, or else the preferred one, and never a 406.
 
-        Source: ASP.NET Web API, `DefaultContentNegotiator`; of `q=0`, which that takes for nothing, RFC 9110, section
-        12.5.1: not acceptable, unless a range that is more precise says otherwise.
+        Source: ASP.NET Web API's `DefaultContentNegotiator`. Unlike there, `q=0` excludes a media type (RFC 9110,
+        section 12.5.1).
         """
         ranges = _media_ranges(request.headers.get("accept", ""))
         offered = [(media_type, each) for each in self.writes for media_type in each.media_types]

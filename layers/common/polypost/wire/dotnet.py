@@ -45,7 +45,7 @@ def _boolean(value: Any) -> Any:
 #: A signed integer of 32 bits, given as a number or as a text of its digits.
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_int32)]
 
-#: A boolean, given as one or as the text `true` or `false` in any case; of several that a form has, the first.
+#: A boolean, given as one or as the text `true` or `false` in any case; the first of several in a form.
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 
 # --- Text -------------------------------------------------------------------------------------------------------------

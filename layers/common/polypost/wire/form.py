@@ -1,6 +1,6 @@
 """Form bodies, as ASP.NET spells objects and lists in them: `ExternalIds[0].System=shop&ExternalIds[0].Id=5`.
 
-Names are read in lower case: it does not matter to an `AspNetModel`, and two cases of a name are one name.
+Names are read in lower case, since ASP.NET ignores case: `A=1&a=2` is one name with two values.
 """
 
 import re

@@ -26,7 +26,7 @@ def read_json(text: str, what: str, *, control_characters: bool = False) -> Any:
     """The data of a JSON text, for a model to validate.
 
     Parameters: what, that which is JSON, as an error's sentence begins; control_characters, whether strings may hold
-    line breaks, tabs and the like as they are, without an escape.
+    line breaks, tabs and other control characters without an escape.
 
     Raises: ValueError, with that sentence.
     """
@@ -73,7 +73,6 @@ def _write(body: BaseModel) -> str:
 #: JSON as RFC 8259 has it, and as Jackson reads it.
 JSON: Final = WritableFormat(_MEDIA_TYPES, _read, _write)
 
-#: JSON as ASP.NET reads it: Json.NET's `JsonTextReader` takes every character of a string as it is. What else it reads
-#: that is no JSON is refused: comments, apostrophes for quotation marks, names without any, commas at an end,
-#: hexadecimal numbers, NaN.
+#: JSON as Json.NET's `JsonTextReader` reads it for ASP.NET: strings may hold raw control characters. What else it takes
+#: is refused: comments, single quotes, unquoted names, trailing commas, hexadecimal numbers.
 JSON_NET: Final = WritableFormat(_MEDIA_TYPES, partial(_read, control_characters=True), _write)

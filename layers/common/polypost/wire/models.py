@@ -64,9 +64,9 @@ TWICE: Final = Unusable("is given more than once")
 
 @dataclass(frozen=True)
 class Repeated(Unusable):
-    """Stands for the values that a form has of one name.
+    """Stands for several values of one name in a form.
 
-    Parameters: first, the one that stands first.
+    Parameters: first, the value that came first.
     """
 
     first: str

@@ -89,7 +89,7 @@ def _refuse_bombs(text: str) -> None:
     parser.Parse(text, True)
 
 
-# By what a document begins with (XML 1.0, appendix F): a codec that its declaration can be read in. Longer ones first.
+# How a document begins, and a codec that its declaration can be read in (XML 1.0, appendix F); longer beginnings first.
 _BEGINNINGS: Final = {
     codecs.BOM_UTF32_LE: "utf_32",
     codecs.BOM_UTF32_BE: "utf_32",
@@ -111,9 +111,9 @@ _NAMES_OF_UTF_8: Final = ("", "utf_8", "utf-8", "utf8", "us-ascii")
 
 
 def _text(request: Request) -> str:
-    """The document as text: in the charset of its media type, else as it declares, else in UTF-8 or UTF-16.
+    """The document as text, by the charset of its media type, else by its declaration, else as UTF-8 or UTF-16.
 
-    What API Gateway has read as UTF-8 is text already, whatever the document declares.
+    If API Gateway has read it as UTF-8, it is text already, whatever it declares.
 
     Raises: UnsupportedCharset, for a charset that the media type names; InvalidRequest.
 
@@ -123,14 +123,15 @@ def _text(request: Request) -> str:
     beginning = next((each for start, each in _BEGINNINGS.items() if request.body.startswith(start)), "utf_8")
     found = _DECLARED_ENCODING.match(request.body[:_LONGEST_DECLARATION].decode(beginning, "replace"))
     declared = found[1] if found else ""
-    if request.body_was_text:
+    # ASCII in UTF-16 is valid UTF-8 too, with a NUL at each character.
+    if request.body_was_text and beginning == "utf_8":
         codec = "utf_8"
         if _REPLACEMENT in request.body and (charset or declared.lower()) not in _NAMES_OF_UTF_8:
-            raise InvalidRequest("", "The request body lost characters on its way, being no UTF-8; send it in UTF-8.")
+            raise InvalidRequest("", "Characters of the request body were lost on the way; send it in UTF-8.")
     else:
         undeclared = "utf_16" if beginning.startswith("utf_16") else "utf_8"
         codec = charset or (_codec_of_document(declared) if declared else undeclared)
-        # Tells the order of the bytes too.
+        # It tells the byte order too.
         codec = beginning if beginning.startswith(codec) else codec
     try:
         return request.body.decode(codec).removeprefix("\ufeff")

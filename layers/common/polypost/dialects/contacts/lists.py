@@ -70,7 +70,7 @@ _LIST = ("modifiedSince", "cursor", "limit")
 
 
 def _email_lookup(request: Request, email: str) -> EmailLookup:
-    """The lookup of an address; no address holds a blank, so a plus sign that was not escaped may stand for itself."""
+    """The lookup of an address. No address holds a blank, so a `+` in the query is first read as a plus sign."""
     as_spelled = replace(request, raw_query=request.raw_query.replace("+", "%2B"))
     plus = as_spelled.query("email", any_case=True)["email"]
     return EmailLookup(plus, otherwise=email) if plus != email and "@" in plus else EmailLookup(email)
