@@ -113,6 +113,11 @@ class Depth:
     in_flight: int
     delayed: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no message."""
+        return not (self.waiting or self.in_flight or self.delayed)
+
 
 @dataclass(frozen=True, slots=True)
 class Redriven:

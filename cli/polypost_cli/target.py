@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any, Final
 
 import click
@@ -23,7 +22,7 @@ from polypost.adapters.logs_table import LogsTable
 from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.person_history import PersonHistory
 from polypost.adapters.suppressions import Suppressions
-from polypost.errors import PolypostError
+from polypost.errors import Permanent, PolypostError
 from polypost_cli import aws
 from polypost_cli.local_environment import STACK_PATH, isolate
 from polypost_cli.output import progress
@@ -34,8 +33,6 @@ QUEUES: Final = {
     "events": ("SesEventsQueueUrl", "SesEventsDeadLetterQueueUrl"),
     "erasures": ("ErasureQueueUrl", "ErasureDeadLetterQueueUrl"),
 }
-
-_OUTPUTS: Final = {"AccessTable", "ContactsTable", "LogsTable", *chain.from_iterable(QUEUES.values())}
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,18 @@ class Target:
     @cached_property
     def mail_queue(self) -> MailQueue:
         """The queue of accepted mails."""
-        return MailQueue(clients.sqs(), self.outputs["MailQueueUrl"])
+        return MailQueue(clients.sqs(), self.output("MailQueueUrl"))
 
     @cached_property
     def queues(self) -> aws.Queues:
-        """All queues, by the URLs that `outputs` tells."""
+        """All queues, by the URLs that the stack's outputs tell."""
         return aws.Queues()
+
+    def output(self, name: str) -> str:
+        """One of the stack's outputs. Raises: Permanent, for a stack of an older release."""
+        if name not in self.outputs:
+            raise Permanent(f"the stack has no output {name}; deploy this release first")
+        return self.outputs[name]
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +108,7 @@ def _one_line(error: PolypostError) -> str:
 
 def _target(stack: str) -> Target:
     outputs: Mapping[str, str] = aws.stack_outputs(stack)
-    missing = _OUTPUTS - outputs.keys()
+    missing = {"AccessTable", "ContactsTable", "LogsTable"} - outputs.keys()
     if missing:
         # Also a stack of an older release, which `make deploy` updates.
         raise click.ClickException(

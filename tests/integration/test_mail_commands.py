@@ -108,6 +108,8 @@ def test_the_mails_to_an_address_below_its_standing(api: Api, engine: Engine) ->
     assert [each["subject"] for each in known["messages"]] == ["Number 2", "Number 1", "Number 0"]
     assert {each["status"] for each in known["messages"]} == {"sent"}
     assert [each["messageId"] for each in as_json(*to, "--limit", "2")["messages"]] == message_ids[:2]
+    assert run(*to, "--limit", "3").stderr == "There may be more: see --limit and --since.\n"
+    assert run(*to, "--limit", "4").stderr == ""
     assert len(as_json(*to, "--since", "1h")["messages"]) == 3
     assert as_json(*to, "--since", "2999-01-01")["messages"] == []
     shown = run(*to).stdout
@@ -246,10 +248,18 @@ def test_ages_that_nobody_tells_are_not_in_the_way(api: Api, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (7384, "2 h 3 min"), (180_000, "2 d 2 h")],
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7384, "2 h 3 min"), (180_000, "2 d 2 h")],
 )
-def test_an_age_in_words(seconds: float, words: str) -> None:
-    assert queues_command._in_words(timedelta(seconds=seconds)) == words
+def test_an_age_in_words(seconds: int, words: str) -> None:
+    assert queues_command._in_words(seconds) == words
+
+
+def test_the_age_of_messages_that_have_left_since_is_not_told(
+    api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws.Queues, "ages", lambda queues, urls: [timedelta(hours=1)] * len(urls))
+    put(engine, "MailQueueUrl", "waits")
+    assert [row["oldestSeconds"] for row in as_json("queues")] == [3600, None, None, None, None, None]
 
 
 def test_dead_letters_are_moved_back_as_they_are(api: Api, engine: Engine, queue: str) -> None:
@@ -366,6 +376,13 @@ def test_a_queue_that_does_not_answer_is_told_with_how_far_it_came(
     told = "stopped after 10 dead letters; the same command goes on with the others: sqs.ReceiveMessage"
     assert told in refused("queues", "redrive", "mail")
     engine.receive("MailDeadLetterQueueUrl")
+
+
+def test_a_stack_of_an_older_release(api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = {name: value for name, value in engine.stack.outputs.items() if name != "MailQueueUrl"}
+    monkeypatch.setattr(aws, "stack_outputs", lambda name: outputs)
+    for words in (["queues"], ["send", "--space", api.space, "--from", "shop@example.com", "--to", TO]):
+        assert refused(*words) == "Error: the stack has no output MailQueueUrl; deploy this release first"
 
 
 def test_a_queue_that_there_is_not(api: Api) -> None:

@@ -77,6 +77,8 @@ def list_messages(target: Target, space: str, address: str, since: datetime | No
         ),
         nothing="No mail to this address is recorded; one that waits in the queue is not yet.",
     )
+    if len(found) == limit:
+        click.echo("There may be more: see --limit and --since.", err=True)
 
 
 def _standing(standing: AddressStanding, reasons: Mapping[SuppressionReason, str]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """`polypost queues`: what waits, and what was put aside."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -17,8 +18,7 @@ class _ShowsByDefault(click.Group):
     """Shows the queues where no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        wants_help = any(arg in ctx.help_option_names for arg in args)
-        if not wants_help and (not args or args[0].startswith("-")):
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
@@ -38,8 +38,8 @@ def show(target: Target, as_json: bool) -> None:
     later, `delayed` those that are held back. All numbers are SQS's estimates, and `oldest` is the age of the oldest
     message as SQS last told CloudWatch.
     """
-    named = [(name, is_dead, output) for name, pair in QUEUES.items() for is_dead, output in enumerate(pair)]
-    urls = [target.outputs[output] for _, _, output in named]
+    named = [(name, is_dead, pair[is_dead]) for name, pair in QUEUES.items() for is_dead in (False, True)]
+    urls = [target.output(output) for _, _, output in named]
     with progress("Asking SQS"):
         depths = [target.queues.depth(url) for url in urls]
         try:
@@ -47,37 +47,33 @@ def show(target: Target, as_json: bool) -> None:
         except PolypostError as error:
             ages = [None] * len(urls)
             click.echo(f"The ages are not known: {error}", err=True)
+    rows = [
+        {
+            "queue": name,
+            "deadLetters": is_dead,
+            "waiting": depth.waiting,
+            "inFlight": depth.in_flight,
+            "delayed": depth.delayed,
+            # CloudWatch may tell of messages that have left since.
+            "oldestSeconds": None if age is None or depth.is_empty else round(age.total_seconds()),
+        }
+        for (name, is_dead, _), depth, age in zip(named, depths, ages, strict=True)
+    ]
     if as_json:
-        show_json(
-            [
-                {
-                    "queue": name,
-                    "deadLetters": bool(is_dead),
-                    "waiting": depth.waiting,
-                    "inFlight": depth.in_flight,
-                    "delayed": depth.delayed,
-                    "oldestSeconds": None if age is None else round(age.total_seconds()),
-                }
-                for (name, is_dead, _), depth, age in zip(named, depths, ages, strict=True)
-            ]
-        )
-        return
-    show_table(
-        ("queue", "waiting", "in flight", "delayed", "oldest"),
-        (
-            (
-                f"{name}, dead letters" if is_dead else name,
-                *map(str, (depth.waiting, depth.in_flight, depth.delayed)),
-                "-" if age is None else _in_words(age),
-            )
-            for (name, is_dead, _), depth, age in zip(named, depths, ages, strict=True)
-        ),
-        nothing="",
-    )
+        show_json(rows)
+    else:
+        columns = ("queue", "waiting", "in flight", "delayed", "oldest")
+        show_table(columns, map(_cells, rows), nothing="")
 
 
-def _in_words(age: timedelta) -> str:
-    minutes, seconds = divmod(round(age.total_seconds()), 60)
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    name = f"{row['queue']}, dead letters" if row["deadLetters"] else row["queue"]
+    numbers = (str(row[column]) for column in ("waiting", "inFlight", "delayed"))
+    return (name, *numbers, "-" if row["oldestSeconds"] is None else _in_words(row["oldestSeconds"]))
+
+
+def _in_words(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
@@ -96,7 +92,7 @@ def redrive(target: Target, queue: str, limit: int | None, yes: bool, as_json: b
     That includes what SNS itself put aside. Moving a message twice changes nothing: a mail is claimed by its id, an
     event is stored once, an erasure may be repeated.
     """
-    to, source = (target.outputs[output] for output in QUEUES[queue])
+    to, source = (target.output(output) for output in QUEUES[queue])
     depth = target.queues.depth(source).waiting
     number = depth if limit is None else min(depth, limit)
     if number > _UNASKED and not yes:
