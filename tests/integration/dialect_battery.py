@@ -137,12 +137,12 @@ MALFORMED = {
         "entities": b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>',
         "an external entity": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>',
         "a processing instruction": b"<?b c?><a/>",
-        "10,000 elements": b"<a>" * 10_000 + b"</a>" * 10_000,
+        "5,000 elements": b"<a>" * 5_000 + b"</a>" * 5_000,
     },
     "x-www-form-urlencoded": {
         "nothing": b"",
         "no UTF-8": b"a=%ff",
-        "10,000 fields": b"&".join(b"%d=1" % number for number in range(10_000)),
+        "5,000 fields": b"&".join(b"%d=1" % number for number in range(5_000)),
     },
 }
 
@@ -244,6 +244,9 @@ class DialectBattery(ABC):
         assert reply.status == status, reply.body
         assert reply.media_type in self.writes
         self.check_error(reply)
+        assert ("WWW-Authenticate" in reply.headers) == (status is HTTPStatus.UNAUTHORIZED)
+        # A sentence ends once, and nothing is shown as Python shows it.
+        assert not re.search(r"\.\.|\['|<[A-Z]\w+\.[A-Z]|\bNone\b", reply.body), reply.body
         if engine is not None:
             assert {call.action for call in engine.calls} <= {"BatchGetItem", "GetItem", "Query"}
 

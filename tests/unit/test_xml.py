@@ -134,7 +134,7 @@ def test_other_values_may_stand_in_white_space() -> None:
         ("<Text>a<b/></Text>", "Text", "The field Text must not hold elements."),
         ('<Text i:nil="true">a</Text>', "Text", "The field Text is nil and has a value."),
         ('<Child i:nil="true"><o:X/></Child>', "Child", "The field Child is nil and has a value."),
-        ("<Child><o:X/><o:X/></Child>", "Child.X", "The field X is given more than once."),
+        ("<Child><o:X/><o:X/></Child>", "Child.X", "The field Child.X is given more than once."),
         ("<Number>five</Number>", "Number", "The value 'five' is not valid for Number."),
     ],
 )

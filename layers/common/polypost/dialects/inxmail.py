@@ -18,16 +18,20 @@ from polypost.errors import (
     InvalidDate,
     InvalidRequest,
     RequestError,
-    Unauthenticated,
+    excerpt,
 )
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
+from polypost.wire.json import JSON
+from polypost.wire.models import Unusable, WireModel
 from polypost.wire.text import Line, MailAddress
 
 __all__ = [
+    "ANY_CASE",
     "BASE_PATHS",
+    "CHALLENGE",
     "ENDPOINTS",
     "INDEX",
     "credentials",
@@ -57,6 +61,10 @@ INDEX: dict[str, tuple[str, ...]] = {_BASE_PATH: ("GET",), f"{_BASE_PATH}/": ("G
 
 ENDPOINTS = INDEX | {path: (method,) for path, method in _RESOURCES.values()}
 
+ANY_CASE = False
+
+CHALLENGE = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
+
 _JSON = "application/json"
 
 #: A line may have 998 characters, and a URI cannot be folded (RFC 5322); no header that is meant has more.
@@ -79,9 +87,6 @@ def encode_index(request: Request) -> Response:
 
 
 def _text_or_absent(value: Any) -> Any:
-    # Jackson reads a whole number where a text is expected.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -117,10 +122,8 @@ _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
 
 
-class SendRequest(BaseModel):
+class SendRequest(WireModel):
     """The body of `POST /custom/sap/v1/send`, its members in the document's order; unknown ones are ignored."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     type: Literal["email"]
     sourceSystem: Annotated[_Label | None, _AbsentIfBlank] = None
@@ -152,7 +155,7 @@ def decode_send(request: Request) -> Mail:
     Raises: UnsupportedMediaType; InvalidRequest, naming the first field that is wrong.
     """
     try:
-        wire = SendRequest.model_validate_json(request.text_of(_JSON, "text/json"))
+        wire = SendRequest.model_validate(JSON.read(request, SendRequest))
     except ValidationError as error:
         raise _invalid_body(error) from error
     return Mail(
@@ -170,14 +173,14 @@ def decode_send(request: Request) -> Mail:
 
 
 def _invalid_body(error: ValidationError) -> InvalidRequest:
-    problem = error.errors(include_url=False)[0]
-    if problem["type"] == "json_invalid":
-        return InvalidRequest("", f"The request body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}")
+    problem = error.errors(include_url=False, include_context=False)[0]
     if problem["type"] == "model_type":
         return InvalidRequest("", "The request body is not a JSON object")
     if not problem["loc"]:
         return InvalidRequest("", problem["msg"])
     field = str(problem["loc"][0])
+    if isinstance(problem["input"], Unusable):
+        return InvalidRequest(field, f"{field} {problem['input'].reason}")
     kind = "missing" if problem["input"] is None else problem["type"]
     words = {"missing": "is required", "string_type": "must be a string", "literal_error": "must be 'email'"}
     return InvalidRequest(field, f"{field} {words.get(kind, problem['msg'])}")
@@ -252,7 +255,7 @@ def _second(query: Mapping[str, str], name: str) -> datetime | None:
         seconds = f"{value[:12]}0{value[12:]}" if len(value) == 13 else value
         return datetime.strptime(seconds, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
-        raise InvalidDate(name, f"{name} '{value}' is not a date of the form yyyyMMddHHmmss") from error
+        raise InvalidDate(name, f"{name} '{excerpt(value)}' is not a date of the form yyyyMMddHHmmss") from error
 
 
 def _number(query: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None) -> int:
@@ -263,7 +266,7 @@ def _number(query: Mapping[str, str], name: str, *, default: int, least: int, mo
     number = int(value) if re.fullmatch(r"-?[0-9]{1,10}", value) else None
     if number is None or number < least or (most is not None and number > most):
         bounds = f"from {least} to {most}" if most is not None else f"of at least {least}"
-        raise InvalidRequest(name, f"{name} '{value}' is not a number {bounds}")
+        raise InvalidRequest(name, f"{name} '{excerpt(value)}' is not a number {bounds}")
     return number
 
 
@@ -320,21 +323,19 @@ def encode_verified_senders(domains: list[str]) -> Response:
 def encode_error(request: Request, error: RequestError) -> Response:
     """An error in the body of Spring's default error attributes, members in the order of the document's samples."""
     path = request.path_and_query
+    path = (path.removeprefix(_BASE_PATH) or "/") if request.is_under(_BASE_PATH) else path
     body: dict[str, str | int] = {
         "timestamp": _timestamp(request.received_at),
         "status": int(error.status),
         "error": error.status.phrase,
         "message": error.message,
-        "path": (path.removeprefix(_BASE_PATH) or "/") if request.is_under(_BASE_PATH) else path,
+        "path": excerpt(path),
     }
     if error.status is HTTPStatus.BAD_REQUEST:
         name = "InvalidDateParameter" if isinstance(error, InvalidDate) else "InvalidParameter"
         body["exception"] = f"com.inxmail.xcom.api.rest.{name}"
         body = dict(sorted(body.items()))
-    headers = {}
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
-    return _response(error.status, body, headers)
+    return _response(error.status, body)
 
 
 def _timestamp(moment: datetime) -> str:

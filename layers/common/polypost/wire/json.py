@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 from pydantic import BaseModel
@@ -21,6 +22,14 @@ _SURROGATES = re.compile(
 )
 
 
+#: Names and values in a text: many more than any body has, and few enough that reading them costs little.
+MAX_VALUES: Final = 20_000
+
+# One match for each value but a number, true, false and null, which have a comma or a name before them. A string that
+# has no end is one too, so that no two of them are searched for their end.
+_VALUES = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
+
+
 def read_json(text: str, what: str) -> Any:
     """The data of a JSON text, for a model to validate.
 
@@ -28,6 +37,8 @@ def read_json(text: str, what: str) -> Any:
 
     Raises: ValueError, with that sentence.
     """
+    if next(islice(_VALUES.finditer(text), MAX_VALUES, None), None):
+        raise ValueError(f"{what} has more than {MAX_VALUES} names and values.")
     if any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
         raise ValueError(f"{what} is not JSON: half a surrogate pair.")
     try:

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from xml.etree.ElementTree import Element, SubElement, TreeBuilder, tostring
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from polypost.errors import InvalidRequest, UnsupportedCharset
+from polypost.errors import InvalidRequest, UnsupportedCharset, excerpt
 from polypost.web.http import Request
 from polypost.wire.codec import WritableFormat
 from polypost.wire.models import TWICE, Member, Unusable, WireModel, members
@@ -108,7 +108,7 @@ def _text(request: Request) -> str:
     API Gateway hands XML on as text that it has read as UTF-8; UTF-16 comes whole where the event's body is base64.
     """
     if not any(request.charset in names for names in _FAMILIES.values()):
-        raise UnsupportedCharset(f"Charset '{request.charset}' not supported; expected utf-8 or utf-16")
+        raise UnsupportedCharset(f"Charset '{excerpt(request.charset)}' not supported; expected utf-8 or utf-16")
     encoding = next((each for beginning, each in _ENCODINGS.items() if request.body.startswith(beginning)), "utf-8")
     family = encoding[: len("utf-16")]
     try:
