@@ -176,7 +176,8 @@ class DialectBattery(ABC):
     `path` is that of a request; `scope` what its caller needs; `bodies` a body that succeeds for each media type that
     the endpoint reads; `success` the status of what succeeds; `writes` the media types of its answers, the preferred
     one first; `too_long` a member, a number of characters that it cannot have, and the status that says so;
-    `unavailable` the status of what may succeed if it is sent again.
+    `unavailable` the status of what may succeed if it is sent again; `longest_body` the bytes that are read at all,
+    where no valid body has many.
     """
 
     path: ClassVar[str]
@@ -186,6 +187,7 @@ class DialectBattery(ABC):
     writes: ClassVar[tuple[str, ...]]
     too_long: ClassVar[tuple[str, int, HTTPStatus]]
     unavailable: ClassVar[HTTPStatus] = HTTPStatus.SERVICE_UNAVAILABLE
+    longest_body: ClassVar[int | None] = 65_536
 
     def sign(self, request: Sent, credentials: Credentials | None) -> Sent:
         """The request with credentials, or without any."""
@@ -323,6 +325,17 @@ class DialectBattery(ABC):
         member, characters, status = self.too_long
         reply = self.post(api, self.valid(api, media_type).with_member(member, random_text(characters)))
         self.refused(reply, status, engine)
+
+    def test_a_body_longer_than_any_is_refused_by_its_length(self, api: Api, engine: Engine, media_type: str) -> None:
+        valid = self.valid(api, media_type)
+        filling = b"&x=" if media_type.endswith("form-urlencoded") else b"\n"
+        longest = (valid.body.encode() + filling).ljust(self.longest_body or 65_536, filling[-1:])
+        self.succeeded(self.post(api, valid, body=longest))
+        engine.calls.clear()
+        if self.longest_body:
+            self.refused(self.post(api, valid, body=longest + b"x"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, engine)
+        else:
+            self.succeeded(self.post(api, valid, body=longest + b"\n"))
 
     def test_unknown_members_are_ignored(self, api: Api, media_type: str) -> None:
         self.succeeded(self.post(api, self.valid(api, media_type).with_member("colour", "blue")))

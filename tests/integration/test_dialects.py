@@ -48,6 +48,7 @@ class TestInxmail(DialectBattery):
     bodies = dict.fromkeys(("application/json", "text/json"), json.dumps(send_body()))
     success = HTTPStatus.OK
     writes = ("application/json",)
+    longest_body = None
     too_long = ("bodyContentPlainText", 1_200_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def check_error(self, reply: Reply) -> None:
@@ -86,6 +87,7 @@ class TestStratuscore(DialectBattery):
     }
     success = HTTPStatus.OK
     writes = tuple(bodies)
+    longest_body = None
     too_long = ("EmailBody", 4_500_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def sign(self, request: Sent, credentials: Credentials | None) -> Sent:

@@ -72,7 +72,7 @@ def readable(values: Mapping[str, str]) -> Iterator[str]:
         for path, methods in routes_of(owner).items():
             if "GET" in methods:
                 own = values["store"] if "/stores" in path.lower() else values["contact"]
-                yield filled(path, values | {"id": own})
+                yield filled(path, {**values, "id": own})
 
 
 def without_length(headers: Mapping[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def read_json(text: str, what: str) -> Any:
     """
     if next(islice(_VALUES.finditer(text), MAX_VALUES, None), None):
         raise ValueError(f"{what} has more than {MAX_VALUES} names and values.")
-    if any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
+    if "\\u" in text and any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
         raise ValueError(f"{what} is not JSON: half a surrogate pair.")
     try:
         # Numbers as they are spelled: a member of text may be given as one, and no digit is to be lost.
