@@ -158,6 +158,9 @@ def show(target: Target, space: str, as_json: bool) -> None:
 @_switch("--unique-names", "Whether no two contacts may have the same first and last name.")
 @_switch("--phone-with-country-code", "Whether two contacts may have the same Phone in different countries.")
 @_switch("--visitor-details", "Whether IP address and browser of who follows a link are recorded, or the time alone.")
+@_switch(
+    "--list-unsubscribe-post", "Whether mails say that a POST to the https URI of their listUnsubscribe unsubscribes."
+)
 @click.option("--sender", type=Sender(), help="Whom the mails are from that the space itself writes.")
 @click.option(
     "--shop-url",

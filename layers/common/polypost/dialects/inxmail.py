@@ -5,6 +5,7 @@ Source: the document inxmail-commerce-sap; where it is silent, what its server, 
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from polypost.errors import (
     excerpt,
 )
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
+from polypost.models.list_unsubscribe import parse_list_unsubscribe
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
@@ -67,7 +69,7 @@ CHALLENGE = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
 
 _JSON = "application/json"
 
-#: A line may have 998 characters, and a URI cannot be folded (RFC 5322); no header that is meant has more.
+#: A line may have 998 characters (RFC 5322); no header that is meant has more.
 MAX_HEADER_CHARACTERS = 900
 
 DEFAULT_PAGE_SIZE = 100
@@ -98,15 +100,11 @@ def _short(value: str) -> str:
     return value
 
 
-def _uri_list(value: str) -> str:
-    # A URI cannot be folded, and no encoded word may stand for it (RFC 2369).
-    if not (value.isascii() and value.isprintable()):
-        raise PydanticCustomError("uri_list", "must hold URIs, in ASCII")
-    if max(map(len, re.split(r">\s*,\s*<", value))) > MAX_HEADER_CHARACTERS:
-        raise PydanticCustomError(
-            "long_uri", "must hold URIs of at most {max} characters", {"max": MAX_HEADER_CHARACTERS}
-        )
-    return value.strip()
+def _list_unsubscribe(value: str) -> str:
+    try:
+        return parse_list_unsubscribe(value)
+    except ValueError as error:
+        raise PydanticCustomError("list_unsubscribe", "{why}", {"why": str(error)}) from error
 
 
 def _taggable(value: str) -> str:
@@ -116,7 +114,7 @@ def _taggable(value: str) -> str:
 
 
 _Line = Annotated[Line, AfterValidator(_short)]
-_UriList = Annotated[Line, AfterValidator(_uri_list)]
+_ListUnsubscribe = Annotated[Line, AfterValidator(_list_unsubscribe)]
 _Address = Annotated[_Line, MailAddress]
 _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
@@ -135,7 +133,7 @@ class SendRequest(WireModel):
     recipient: Annotated[_Address, _AbsentIfBlank]
     recipientName: Annotated[_Line | None, _AbsentIfBlank] = None
     bccRecipient: Annotated[_Address | None, _AbsentIfBlank] = None
-    listUnsubscribe: Annotated[_UriList | None, _AbsentIfBlank] = None
+    listUnsubscribe: Annotated[_ListUnsubscribe | None, _AbsentIfBlank] = None
     subjectContentPlainText: Annotated[_Line, _AbsentIfBlank]
     bodyContentHTML: str | None = None
     bodyContentPlainText: str | None = None
@@ -280,9 +278,17 @@ def encode_complaints(request: Request, query: EventsQuery, page: EventPage) -> 
     return _page(request, query, page, "complaints")
 
 
+#: An answer of Lambda has at most 6,291,556 bytes, as JSON that holds the page as a text: each of 2000 rows has this
+#: many of them, with what stands around the rows.
+_MAX_ROW_BYTES = 3100
+
+# What is cut in a row that is too long, first the one and then the other.
+_CUT_FIRST = ("errorText", "campaignId", "sourceSystem", "recipient", "type", "errorCode")
+
+
 def _row(event: DeliveryEvent) -> dict[str, str]:
     # A complaint has no error, and so its rows have no such members.
-    row = {
+    members = {
         "sourceSystem": event.message.source_system,
         "campaignId": event.message.campaign_id,
         "messageId": event.message.message_id,
@@ -292,7 +298,22 @@ def _row(event: DeliveryEvent) -> dict[str, str]:
         "type": event.fact.type,
         "timestamp": f"{event.fact.occurred_at:%Y%m%d%H%M%S}",
     }
-    return {name: value for name, value in row.items() if value is not None}
+    row = {name: value for name, value in members.items() if value is not None}
+    for name in _CUT_FIRST:
+        if name in row and (excess := _size(row) - _MAX_ROW_BYTES) > 0:
+            row[name] = _beginning(row[name], _size(row[name]) - excess)
+    return row
+
+
+def _size(value: Any) -> int:
+    """The bytes of a value in Lambda's answer at the most: some runtimes of Python write other scripts as escapes."""
+    return len(json.dumps(json.dumps(value, ensure_ascii=False)))
+
+
+def _beginning(text: str, size: int) -> str:
+    """As much of a text as has a size, with the sign that it is not all."""
+    length = bisect_right(range(min(len(text), size)), size, key=lambda length: _size(f"{text[:length]}…"))
+    return f"{text[: max(0, length - 1)]}…"
 
 
 def _page(request: Request, query: EventsQuery, page: EventPage, member: str) -> Response:

@@ -42,8 +42,9 @@ class SpaceSettings(BaseModel):
 
     `unique_names`: no two contacts have the same first and last name. `phone_with_country_code`: two contacts may share
     a Phone if their PhoneCountryCodes differ. `visitor_details`: of who follows a link, IP address and browser are
-    recorded, and not the time alone. `sender`: whom the mails are from that the space itself writes. `shops`: what the
-    links in them lead to, at most one for each channel.
+    recorded, and not the time alone. `list_unsubscribe_post`: mails with an https URI in List-Unsubscribe say that a
+    POST to it unsubscribes (RFC 8058). `sender`: whom the mails are from that the space itself writes. `shops`: what
+    the links in them lead to, at most one for each channel.
     """
 
     # What a newer release stored is no error to an older one.
@@ -52,6 +53,7 @@ class SpaceSettings(BaseModel):
     unique_names: bool = True
     phone_with_country_code: bool = False
     visitor_details: bool = False
+    list_unsubscribe_post: bool = False
     sender: Mailbox | None = None
     shops: tuple[Shop, ...] = ()
 
