@@ -1,4 +1,4 @@
-"""GET /i/{token}: follow the link of an interaction."""
+"""GET /i/{token}: follow the link of an interaction. HEAD, which programs that check links use, is no visit."""
 
 from polypost import runtime
 from polypost.models.interactions import Visitor
@@ -18,6 +18,7 @@ def handler(request: Request) -> Response:
         space_of_host(request.domain_name, setting("BASE_DOMAIN"), runtime.access()),
         Visitor(ip=request.source_ip, user_agent=request.headers.get("user-agent", "")),
         request.attempt,
+        counts=request.method != "HEAD",
         access=runtime.access(),
         contacts=runtime.contacts(),
         interactions=runtime.interactions(),

@@ -15,7 +15,13 @@ logger = Logger()
 def handler(body: str) -> None:
     """Send the mail of one SQS message; what can never be sent goes to the dead-letter queue whole."""
     try:
-        deliver_mail(decode(body), logs=runtime.logs(), mailer=runtime.mailer(), suppressions=runtime.suppressions())
+        deliver_mail(
+            decode(body),
+            access=runtime.access(),
+            logs=runtime.logs(),
+            mailer=runtime.mailer(),
+            suppressions=runtime.suppressions(),
+        )
     except Permanent:
         logger.exception("Moved to the dead-letter queue")
         runtime.mail_dead_letter_queue().put_body(body)

@@ -231,7 +231,6 @@ def test_the_index_links_to_the_resources(api: Api, path: str) -> None:
     ("path", "shown"),
     [
         ("/api-service/v1/state", "/v1/state?a=b"),
-        ("/api-service/custom/sap/v1/send/", "/custom/sap/v1/send/?a=b"),
         ("/api-service/custom/sap/v1/Send", "/custom/sap/v1/Send?a=b"),
         ("/api-services", "/api-services?a=b"),
         ("/api-service/custom/sap/v1/bounces", "/custom/sap/v1/bounces?a=b"),
@@ -249,19 +248,20 @@ def test_unknown_paths(api: Api, path: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/api-service/custom/sap/v1/send", "POST"),
-        ("POST", "/api-service/custom/sap/v1/bounces", "GET"),
-        ("DELETE", "/api-service/custom/sap/v1/complaints", "GET"),
-        ("HEAD", "/api-service/custom/sap/v1/verifiedSenders", "GET"),
-        ("POST", "/api-service", "GET"),
+        ("GET", "/api-service/custom/sap/v1/send", "POST, OPTIONS"),
+        ("HEAD", "/api-service/custom/sap/v1/send", "POST, OPTIONS"),
+        ("POST", "/api-service/custom/sap/v1/bounces", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/api-service/custom/sap/v1/complaints", "GET, HEAD, OPTIONS"),
+        ("POST", "/api-service", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_known_paths_with_another_method(api: Api, method: str, path: str, allowed: str) -> None:
     answer = api.call("default_route", method, path)
     assert answer.status == 405
-    assert list(answer.body) == SPRING
-    assert answer.body["error"] == "Method Not Allowed"
     assert answer.headers["Allow"] == allowed
+    if method != "HEAD":
+        assert list(answer.body) == SPRING
+        assert answer.body["error"] == "Method Not Allowed"
 
 
 def test_a_service_that_does_not_answer_is_said_to_be_temporary(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

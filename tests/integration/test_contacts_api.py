@@ -463,7 +463,8 @@ def test_both_spellings_of_the_route(api: Api) -> None:
         (b'{"Email": "\\ud83d"}', "half a surrogate pair"),
         (b"[]", "The request body must be an object."),
         (b"null", "The request body must be an object."),
-        (b"[" * 100_000, "The request body is"),
+        (b"[" * 10_000, "The request body is nested too deeply."),
+        (b"[" * 60_000, "The request body has more than 20000 names and values."),
     ],
 )
 def test_a_body_that_is_none(api: Api, body: bytes, words: str) -> None:
@@ -540,9 +541,7 @@ def test_wrong_credentials_are_refused_everywhere(api: Api) -> None:
         ("POST", f"{CONTACTS}/1", 405, "The requested resource does not support http method 'POST'."),
         ("GET", f"{CONTACTS}/1/external-ids/shop/1", 405, "The requested resource does not support http method 'GET'."),
         ("PUT", "/api/v1/Stores/1", 405, "The requested resource does not support http method 'PUT'."),
-        ("GET", f"{CONTACTS}/", 404, None),
-        ("GET", "/api/v1/CONTACTS", 404, None),
-        ("GET", f"{CONTACTS}/1/external-ids/shop/a/b", 404, None),
+        ("GET", f"{CONTACTS}/1/no/such/thing/at/all", 404, None),
     ],
 )
 def test_what_stands_at_no_route(api: Api, method: str, path: str, status: int, message: str | None) -> None:

@@ -48,6 +48,7 @@ class TestInxmail(DialectBattery):
     bodies = dict.fromkeys(("application/json", "text/json"), json.dumps(send_body()))
     success = HTTPStatus.OK
     writes = ("application/json",)
+    longest_body = None
     too_long = ("bodyContentPlainText", 1_200_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def check_error(self, reply: Reply) -> None:
@@ -55,7 +56,6 @@ class TestInxmail(DialectBattery):
         assert body["status"] == reply.status
         assert body["error"] == HTTPStatus(reply.status).phrase
         assert ("exception" in body) == (reply.status == HTTPStatus.BAD_REQUEST)
-        assert ("WWW-Authenticate" in reply.headers) == (reply.status == HTTPStatus.UNAUTHORIZED)
 
 
 class TestContacts(DialectBattery):
@@ -74,7 +74,6 @@ class TestContacts(DialectBattery):
         body = json.loads(reply.body)
         assert body["Message"]
         assert ("ModelState" in body) == (reply.status == HTTPStatus.BAD_REQUEST)
-        assert ("WWW-Authenticate" in reply.headers) == (reply.status == HTTPStatus.UNAUTHORIZED)
 
 
 class TestStratuscore(DialectBattery):
@@ -88,6 +87,7 @@ class TestStratuscore(DialectBattery):
     }
     success = HTTPStatus.OK
     writes = tuple(bodies)
+    longest_body = None
     too_long = ("EmailBody", 4_500_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def sign(self, request: Sent, credentials: Credentials | None) -> Sent:
@@ -130,7 +130,6 @@ class TestIntershop(DialectBattery):
             assert body["message"]
         else:
             assert f"<status>{reply.status}</status>" in reply.body
-        assert ("WWW-Authenticate" in reply.headers) == (reply.status == HTTPStatus.UNAUTHORIZED)
 
 
 class TestSeethepro(DialectBattery):

@@ -62,6 +62,7 @@ class Stack:
             None,
             Visitor("203.0.113.1", "Firefox"),
             Attempt.fresh(NOW),
+            counts=True,
             access=self.access,
             contacts=self.contacts,
             interactions=self.interactions,

@@ -56,12 +56,12 @@ def created(api: Api, **members: Any) -> dict[str, str]:
     return three
 
 
-def visit(api: Api, url: str, **options: Any) -> dict[str, Any]:
+def visit(api: Api, url: str, method: str = "GET", **options: Any) -> dict[str, Any]:
     """Follow a link as a browser does: what the function gives to API Gateway."""
     path = urlsplit(url).path
     token = path.rpartition("/")[2]
     options = {"headers": {"user-agent": VISITOR.user_agent}, "host": urlsplit(url).netloc or HOST} | options
-    event = http_event("GET", path, route="/i/{token}", path_parameters={"token": token}, **options)
+    event = http_event(method, path, route="/i/{token}", path_parameters={"token": token}, **options)
     result: dict[str, Any] = api.invoke("interaction_visit", event)
     return result
 
@@ -343,13 +343,26 @@ def test_links_end_with_their_space(api: Api) -> None:
     assert visits(url) == []
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_another_method_is_no_visit(api: Api, method: str) -> None:
     url = created(api)["InteractionUrl"]
     result = api.invoke("default_route", http_event(method, urlsplit(url).path))
-    assert (result["statusCode"], result["headers"]["Allow"]) == (405, "GET")
+    assert (result["statusCode"], result["headers"]["Allow"]) == (405, "GET, HEAD, OPTIONS")
     assert result["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert visits(url) == []
+
+
+@pytest.mark.parametrize("landing_page", [LANDING_PAGE, None])
+def test_who_only_asks_whether_the_link_leads_anywhere_is_no_visitor(api: Api, landing_page: str | None) -> None:
+    url = created(api)["InteractionUrl"]
+    if landing_page is not None:
+        set_landing_page(api, landing_page)
+    followed = visit(api, url)
+    asked = visit(api, url, method="HEAD")
+    assert asked["statusCode"] == followed["statusCode"]
+    assert asked["headers"].items() >= followed["headers"].items()
+    assert asked["body"] == ""
+    assert len(visits(url)) == 1
 
 
 # --- Visits -----------------------------------------------------------------------------------------------------------

@@ -270,8 +270,8 @@ def test_a_customers_address_is_the_one_that_a_person_reads(shopper: Shopper, em
         (promotion_body(code=["x"]), "The field code must be a string."),
         (promotion_body(code={"a": 1}), "The field code must be a string."),
         (promotion_body() | {"promotion": "x"}, "The field promotion must be an object."),
-        (promotion_body({"type": "Page"}), "The field type must be 'Link'."),
-        (promotion_body({"title": {}}), "The field title must be a string."),
+        (promotion_body({"type": "Page"}), "The field promotion.type must be 'Link'."),
+        (promotion_body({"title": {}}), "The field promotion.title must be a string."),
         (b"[]", "The request body must be an object."),
         (b"{", "The request body is not JSON: "),
         (b"", "A non-empty request body is required."),
@@ -288,18 +288,20 @@ def test_nothing_but_a_description_may_break_the_line(shopper: Shopper, field: s
     value = f"a{line_break}Bcc: x@example.com"
     member: dict[str, Any] = {field: value}
     sent = promotion_body(member) if field in BODY["promotion"] else promotion_body(**member)
-    message = f"The field {field} must not contain line breaks or control characters."
+    name = f"promotion.{field}" if field in BODY["promotion"] else field
+    message = f"The field {name} must not contain line breaks or control characters."
     assert shopper.refusal(400, sent) == message
 
 
 @pytest.mark.parametrize("control", ["\x00", "\x0b", "\x1b", "\x7f", "\u2028"])
 def test_a_description_holds_no_control_characters(shopper: Shopper, control: str) -> None:
     message = shopper.refusal(400, promotion_body({"description": f"a{control}b"}))
-    assert message == "The field description must not contain control characters."
+    assert message == "The field promotion.description must not contain control characters."
 
 
 def test_a_mail_that_is_too_large(shopper: Shopper) -> None:
-    message = shopper.refusal(413, promotion_body({"description": "x" * 600_000}))
+    shopper.set_template(MailTemplate(subject="s", text="{{ description }}" * 10, html="h"))
+    message = shopper.refusal(413, promotion_body({"description": "x" * 60_000}))
     assert message == "The mail is too large: its text has more than 500000 characters."
 
 
@@ -324,8 +326,8 @@ def test_a_link_leads_to_the_channels_shop(shopper: Shopper, uri: str, channel: 
     assert f"Use it here: {link}\n" in str(shopper.mail(promotion_body({"uri": uri}, channelID=channel)).text)
 
 
-AWAY = "The field uri must not lead away from the shop of its channel."
-NO_PAGE = "The field uri must be the address of a page of the shop."
+AWAY = "The field promotion.uri must not lead away from the shop of its channel."
+NO_PAGE = "The field promotion.uri must be the address of a page of the shop."
 
 
 @pytest.mark.parametrize(
@@ -569,11 +571,10 @@ def test_another_body_under_a_key_is_a_conflict(shopper: Shopper) -> None:
         ("GET", f"/customers/{CUSTOMER}/mails", 405),
         ("POST", f"/customers/{CUSTOMER}", 404),
         ("POST", f"/Customers/{CUSTOMER}/mails", 404),
-        ("POST", f"/customers/{CUSTOMER}/mails/", 404),
         ("GET", "/customers", 404),
     ],
 )
 def test_other_paths_and_methods(shopper: Shopper, method: str, path: str, status: int) -> None:
     answer = shopper.api.call("default_route", method, path)
     assert (answer.status, list(answer.body), answer.body["type"]) == (status, ["type", "status", "message"], "Error")
-    assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
+    assert answer.headers.get("Allow") == ("POST, OPTIONS" if status == 405 else None)

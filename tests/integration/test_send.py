@@ -13,11 +13,12 @@ import pytest
 from polypost import runtime
 from polypost.adapters.mail_queue import decode, encode
 from polypost.errors import PayloadTooLarge
+from polypost.models.access import Space, SpaceSettings
 from polypost.models.addresses import domain_of
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from support.template_engine import Engine
 
-from .conftest import Api
+from .conftest import CREATED_AT, Api
 
 BODY = {
     "type": "email",
@@ -153,6 +154,8 @@ def test_the_answer_names_the_message(api: Api, engine: Engine) -> None:
         (without(bccRecipient="x y@example.com"), "bccRecipient is not a valid e-mail address"),
         (without("replyTo"), "replyToName needs replyTo"),
         (without(listUnsubscribe="<https://example.com/ü>"), "listUnsubscribe must hold URIs, in ASCII"),
+        (without(listUnsubscribe="unsubscribe"), "listUnsubscribe must be one or more <URI>, separated by commas"),
+        (without(listUnsubscribe="<https:///u>"), "listUnsubscribe must hold URIs that name a host, or a mailbox"),
         (without(listUnsubscribe="<a:b>,\t<c:d>"), "listUnsubscribe must hold URIs, in ASCII"),
         (
             without(listUnsubscribe=f"<https://example.com/{'u' * 900}>"),
@@ -197,6 +200,39 @@ def test_bad_input_names_its_field_and_changes_nothing(
     assert answer.body["message"].startswith(message), answer.body["message"]
     assert answer.body["path"] == "/custom/sap/v1/send"
     assert engine.receive("MailQueueUrl") == []
+
+
+@pytest.mark.parametrize(
+    ("given", "header"),
+    [
+        ("https://www.example.com/u?a=1,2", "<https://www.example.com/u?a=1,2>"),
+        ("unsub@example.com", "<mailto:unsub@example.com>"),
+        ("mailto:unsub@example.com", "<mailto:unsub@example.com>"),
+        ("<https://a.example>,<https://b.example> (or)", "<https://a.example>, <https://b.example>"),
+    ],
+)
+def test_list_unsubscribe_is_made_of_uris(api: Api, engine: Engine, given: str, header: str) -> None:
+    _, mime = send_and_deliver(api, engine, without(listUnsubscribe=given))
+    assert mime["List-Unsubscribe"] == header
+    assert mime["List-Unsubscribe-Post"] is None
+
+
+@pytest.mark.parametrize(
+    ("uris", "said"),
+    [
+        ("<https://www.example.com/u>, <mailto:u@example.com>", "List-Unsubscribe=One-Click"),
+        ("u@example.com", None),
+        (None, None),
+    ],
+)
+def test_a_space_may_say_that_one_click_unsubscribes(
+    api: Api, engine: Engine, uris: str | None, said: str | None
+) -> None:
+    settings = SpaceSettings(list_unsubscribe_post=True)
+    runtime.access().change_space(Space(id=api.space, created_at=CREATED_AT, settings=settings))
+    runtime.access()._found.clear()
+    _, mime = send_and_deliver(api, engine, without(listUnsubscribe=uris))
+    assert mime["List-Unsubscribe-Post"] == said
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\u2028", "\u2029", "\x85", "\x00", "\x0b", "\x7f"])

@@ -48,7 +48,11 @@ class Delivery:
 
     def run(self) -> None:
         deliver_mail.deliver_mail(
-            self._queued, logs=self._logs, mailer=runtime.mailer(), suppressions=self._suppressions
+            self._queued,
+            access=runtime.access(),
+            logs=self._logs,
+            mailer=runtime.mailer(),
+            suppressions=self._suppressions,
         )
 
     def run_at_once(self) -> None:

@@ -34,7 +34,7 @@ CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
 def answer(error: RequestError, **headers: str) -> Response:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     request = Request("PUT", "/api/x", "a=b", headers={"host": "example.com", **headers})
-    return encode_error(request, error, CODEC, challenge='Basic realm="x"')
+    return encode_error(request, error, CODEC)
 
 
 class Body(AspNetModel):
@@ -140,9 +140,3 @@ def test_what_is_wrong_with_a_body_is_named_as_the_action_names_it(body: bytes, 
 def test_a_parameter_of_the_query_has_its_own_name() -> None:
     body = json.loads(answer(InvalidRequest("limit", "Too many.")).body)
     assert body["ModelState"] == {"limit": ["Too many."]}
-
-
-def test_headers_that_some_errors_have() -> None:
-    assert answer(Unauthenticated()).headers["WWW-Authenticate"] == 'Basic realm="x"'
-    assert "WWW-Authenticate" not in answer(Forbidden("No.")).headers
-    assert "WWW-Authenticate" not in encode_error(Request("GET", "/"), Unauthenticated(), CODEC).headers

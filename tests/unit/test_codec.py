@@ -263,7 +263,7 @@ def test_what_json_net_reads(members: str, field: str, value: object) -> None:
         ('"ExternalIds": {}', {"ExternalIds": ["The field ExternalIds must be a list."]}),
         ('"ExternalIds": ["a"]', {"ExternalIds[0]": ["The field ExternalIds[0] must be an object."]}),
         ('"Owner": "a"', {"Owner": ["The field Owner must be an object."]}),
-        ('"Owner": {"Id": "1"}', {"Owner.System": ["The System field is required."]}),
+        ('"Owner": {"Id": "1"}', {"Owner.System": ["The Owner.System field is required."]}),
     ],
 )
 def test_what_json_net_does_not_read(members: str, expected: dict[str, list[str]]) -> None:
@@ -351,10 +351,10 @@ def test_all_that_is_wrong_is_told() -> None:
         "Nick": ["The field Nick must be a string with a maximum length of 5."],
         "StoreId": ["The value 'x' is not valid for StoreId."],
         "Born": ["The field Born must name a day and a time that exist."],
-        "ExternalIds[0].System": ["The System field is required."],
-        "ExternalIds[0].Id": ["The Id field is required."],
-        "ExternalIds[1].System": ["The System field is required."],
-        "ExternalIds[1].Id": ["The Id field is required."],
+        "ExternalIds[0].System": ["The ExternalIds[0].System field is required."],
+        "ExternalIds[0].Id": ["The ExternalIds[0].Id field is required."],
+        "ExternalIds[1].System": ["The ExternalIds[1].System field is required."],
+        "ExternalIds[1].Id": ["The ExternalIds[1].Id field is required."],
     }
 
 
@@ -466,7 +466,7 @@ def test_of_a_boolean_that_a_form_has_twice_the_first_counts(fields: str, limite
             {"ExternalIds": ["The field ExternalIds must be indexed from 0 on, without a gap."]},
         ),
         ("ExternalIds[]=1", {"ExternalIds": ["The field ExternalIds must be a list."]}),
-        ("ExternalIds[0].System=s", {"ExternalIds[0].Id": ["The Id field is required."]}),
+        ("ExternalIds[0].System=s", {"ExternalIds[0].Id": ["The ExternalIds[0].Id field is required."]}),
         ("Nick.a=1", {"Nick": ["The field Nick must be a string."]}),
     ],
 )

@@ -72,10 +72,14 @@ def test_what_is_exported_can_be_imported(contact: Contact) -> None:
         ({"PreferredStoreId": "1.5"}, "The value '1.5' is not valid for PreferredStoreId."),
         ({"FirstName": "A\0"}, "The field FirstName holds a character that is no text."),
         ({"ExternalIds": "shop:1"}, "The field ExternalIds is not JSON: Expecting value: line 1 column 1 (char 0)."),
-        ({"ExternalIds": "[" * 100_000}, "The field ExternalIds is nested too deeply."),
+        ({"ExternalIds": "[" * 10_000}, "The field ExternalIds is nested too deeply."),
+        ({"ExternalIds": "[" * 100_000}, "The field ExternalIds has more than 20000 names and values."),
         ({"ExternalIds": r'[{"System": "a", "Id": "\ud800"}]'}, "The field ExternalIds is not JSON: half a surrogate"),
-        ({"ExternalIds": '[{"System": "a"}]'}, "The Id field is required."),
-        ({"ExternalIds": '[{"System": "a", "Id": "1", "Id": "2"}]'}, "The field Id is given more than once."),
+        ({"ExternalIds": '[{"System": "a"}]'}, "The ExternalIds[0].Id field is required."),
+        (
+            {"ExternalIds": '[{"System": "a", "Id": "1", "Id": "2"}]'},
+            "The field ExternalIds[0].Id is given more than once.",
+        ),
     ],
 )
 def test_a_cell_that_is_no_value_is_named(cells: dict[str, str], problem: str) -> None:

@@ -1,11 +1,13 @@
 """The message that SES is given, read back by independent means."""
 
+import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.utils import getaddresses
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ addresses = st.tuples(locals_, st.integers(1, 180)).map(lambda parts: f"{parts[0
 bodies = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1)
 
 
-def build(**changes: object) -> bytes:
+def build(*, one_click: bool = False, **changes: object) -> bytes:
     values = {
         "sender": Mailbox(address="info@example.com"),
         "recipient": Mailbox(address="max@example.net"),
@@ -34,7 +36,7 @@ def build(**changes: object) -> bytes:
         accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         mail=Mail.model_validate(values | changes),
     )
-    return mime.build(queued)
+    return mime.build(queued, one_click=one_click)
 
 
 def parsed(raw: bytes) -> Message:
@@ -86,12 +88,37 @@ def test_a_subject_reaches_the_reader_as_it_was(subject: str) -> None:
     assert decoded(parsed(build(subject=subject))["Subject"]) == subject
 
 
+#: Where a fold falls is a matter of lengths: words of one script, of several, and without any blank.
+long_lines = st.one_of(
+    lines,
+    st.text("aü漢😀\u0301\u200d ", min_size=40, max_size=900),
+    st.lists(
+        st.sampled_from(["Grüße", "日本語", "👨‍👩‍👧", "plain", "-", "=?utf-8?q?x?="]), min_size=20, max_size=90
+    ).map(" ".join),
+    st.integers(1, 200).map(lambda count: "ß" * count),
+    st.integers(1, 200).map(lambda count: "a" * count + "漢"),
+).filter(lambda text: text.strip() != "" and len(text) <= 900)
+
+
+@given(long_lines, long_lines)
+@example("Zusammenfassung Ihrer Bestellung — vielen Dank für Ihren Einkauf bei uns, liebe Kundin — " * 3, "ß" * 300)
+def test_no_encoded_word_is_longer_than_75_characters(subject: str, name: str) -> None:
+    mailbox = Mailbox(address="max@example.net", name=name)
+    raw = build(subject=subject, sender=mailbox, recipient=mailbox, reply_to=mailbox)
+    for line in header_lines(raw):
+        words = re.findall(rb"=\?[^?\s]+\?[bq]\?[^?\s]*\?=", line, re.IGNORECASE)
+        assert max(map(len, words), default=0) <= 75
+        # RFC 2047, section 2.
+        assert not words or len(line) <= 76
+    assert decoded(parsed(raw)["Subject"]) == subject
+
+
 @given(lines, lines)
 def test_headers_are_ascii_and_short(name: str, subject: str) -> None:
     raw = build(sender=Mailbox(address="info@example.com", name=name), subject=subject)
     for line in header_lines(raw):
         assert line.isascii()
-        assert len(line) <= 100
+        assert len(line) <= 78
     names = [line.partition(b":")[0] for line in header_lines(raw) if not line.startswith(b" ")]
     assert sorted(names) == sorted(
         [
@@ -113,6 +140,28 @@ def test_a_long_list_unsubscribe_is_folded_between_its_uris_and_not_encoded() ->
     assert (
         f"List-Unsubscribe: <https://www.example.com/{'u' * 200}>,\r\n <mailto:unsub@example.com>\r\n".encode() in raw
     )
+
+
+@pytest.mark.parametrize(
+    ("one_click", "value", "said"),
+    [
+        (True, "<https://www.example.com/u>", "List-Unsubscribe=One-Click"),
+        (True, "<mailto:u@example.com>, <https://www.example.com/u>", "List-Unsubscribe=One-Click"),
+        (True, "<mailto:u@example.com>", None),
+        (True, "<http://www.example.com/u>", None),
+        (True, None, None),
+        (False, "<https://www.example.com/u>", None),
+    ],
+)
+def test_one_click_is_said_where_it_is_wanted_and_there_is_an_https_uri(
+    one_click: bool, value: str | None, said: str | None
+) -> None:
+    message = parsed(build(list_unsubscribe=value, one_click=one_click))
+    assert (unfolded(message["List-Unsubscribe"]) if value else message["List-Unsubscribe"]) == value
+    assert message["List-Unsubscribe-Post"] == said
+    if said is not None:
+        names = message.keys()
+        assert names.index("List-Unsubscribe-Post") == names.index("List-Unsubscribe") + 1
 
 
 @given(text=bodies, html=bodies)

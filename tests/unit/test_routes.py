@@ -1,43 +1,14 @@
-"""Which dialect a path belongs to, and which methods it has."""
+"""Which dialect a path belongs to, and which routes it has."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from polypost import dialects
-from polypost.dialects import inxmail, methods_of, owner_of
+from polypost.dialects import Routed, inxmail, owner_of, routes_of
 from polypost.web import pages
 from polypost.web.http import Request
-from polypost.wire.aspnet import in_both_cases
-
-PUBLISHED = {
-    "/api/v1/Contacts": ("GET", "POST"),
-    "/api/v1/Contacts/{Id}": ("GET", "PUT"),
-    "/api/v1/Contacts/export": ("POST", "GET"),
-    "/customers/{customerID}/mails": ("POST",),
-}
-
-
-@pytest.mark.parametrize(
-    ("path", "methods"),
-    [
-        ("/api/v1/Contacts", ("GET", "POST")),
-        ("/api/v1/Contacts/5", ("GET", "PUT")),
-        ("/api/v1/Contacts/a b{c}", ("GET", "PUT")),
-        # API Gateway chooses by path and method together, so a path answers to what any of its routes does.
-        ("/api/v1/Contacts/export", ("GET", "PUT", "POST")),
-        ("/customers/{x}/mails", ("POST",)),
-        ("/api/v1/contacts", ()),
-        ("/api/v1/Contacts/", ()),
-        ("/api/v1/Contacts/5/6", ()),
-        ("/customers//mails", ()),
-        ("/customers/5", ()),
-        ("/", ()),
-        ("", ()),
-    ],
-)
-def test_the_methods_of_a_path(path: str, methods: tuple[str, ...]) -> None:
-    assert methods_of(path, PUBLISHED) == methods
 
 
 def test_a_path_belongs_to_whom_it_stands_under(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,9 +24,25 @@ def test_a_path_belongs_to_whom_it_stands_under(monkeypatch: pytest.MonkeyPatch)
         assert owner_of(Request("GET", path)).BASE_PATHS is inxmail.BASE_PATHS
 
 
-def test_endpoints_in_both_cases() -> None:
-    assert in_both_cases({"/api/v1/Contacts/{customerID}/Mails": ("GET",), "/api/x": ("POST",)}) == {
-        "/api/v1/Contacts/{customerID}/Mails": ("GET",),
-        "/api/v1/contacts/{customerID}/mails": ("GET",),
-        "/api/x": ("POST",),
-    }
+PUBLISHED = {"/api/v1/Contacts/{customerID}/Mails": ("PUT", "GET", "DELETE"), "/api/x": ("POST",)}
+
+
+@pytest.mark.parametrize(
+    ("any_case", "routes"),
+    [
+        (False, {"/api/v1/Contacts/{customerID}/Mails": ("PUT", "GET", "HEAD", "DELETE"), "/api/x": ("POST",)}),
+        (
+            True,
+            {
+                "/api/v1/Contacts/{customerID}/Mails": ("PUT", "GET", "HEAD", "DELETE"),
+                "/api/v1/contacts/{customerID}/mails": ("PUT", "GET", "HEAD", "DELETE"),
+                "/api/x": ("POST",),
+            },
+        ),
+    ],
+)
+def test_head_has_a_route_wherever_get_has_and_so_has_lower_case_where_case_does_not_matter(
+    any_case: bool, routes: dict[str, tuple[str, ...]]
+) -> None:
+    owner = cast(Routed, SimpleNamespace(ENDPOINTS=PUBLISHED, ANY_CASE=any_case))
+    assert routes_of(owner) == routes

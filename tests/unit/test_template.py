@@ -14,7 +14,7 @@ from samcli.yamlhelper import yaml_parse
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
 from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
-from polypost.dialects import Routed, all_dialects, inxmail
+from polypost.dialects import Routed, all_dialects, inxmail, routes_of
 from polypost.usecases.deliver_mail import LEASE
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
 from polypost.web import pages
@@ -45,7 +45,7 @@ def test_the_routes_are_the_endpoints_of_the_dialects_and_the_pages(template: Te
     endpoints = {
         (method, path)
         for owner in owners
-        for path, methods in owner.ENDPOINTS.items()
+        for path, methods in routes_of(owner).items()
         for method in methods
         if path not in inxmail.INDEX
     }

@@ -136,7 +136,7 @@ def test_other_values_may_stand_in_white_space() -> None:
         ("<Text>a<b/></Text>", "Text", "The field Text must not hold elements."),
         ('<Text i:nil="true">a</Text>', "Text", "The field Text is nil and has a value."),
         ('<Child i:nil="true"><o:X/></Child>', "Child", "The field Child is nil and has a value."),
-        ("<Child><o:X/><o:X/></Child>", "Child.X", "The field X is given more than once."),
+        ("<Child><o:X/><o:X/></Child>", "Child.X", "The field Child.X is given more than once."),
         ("<Number>five</Number>", "Number", "The value 'five' is not valid for Number."),
     ],
 )
@@ -191,7 +191,7 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
         ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hostname'>]><a>&b;</a>", "document type"),
         ("<!DOCTYPE a [<!ENTITY % b SYSTEM 'http://127.0.0.1:9/'> %b;]><a/>", "document type"),
         (f"<!DOCTYPE a [<!ENTITY e0 'lol'>{BOMB}]><a>&e19;</a>", "document type"),
-        (f"<!--{'x' * 1_000_000}--><!DOCTYPE a [<!ENTITY e0 'lol'>{BOMB}]><a>&e19;</a>", "document type"),
+        (f"<!--{'x' * 60_000}--><!DOCTYPE a [<!ENTITY e0 'lol'>{BOMB}]><a>&e19;</a>", "document type"),
         ("<?xml-stylesheet href='http://127.0.0.1:9/'?><a/>", "processing instructions"),
         (order("<?php ?>"), "processing instructions"),
         (order("") + "<?x y?>", "processing instructions"),
@@ -199,8 +199,13 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
         ("<a>" * 1_000_000, "more than 1000"),
         (order("<Unknown>" + "<a>" * 10_000 + "</a>" * 10_000 + "</Unknown>"), "more than 1000"),
         (order("<a/>" * 100_000), "more than 1000"),
-        (order("<a " + " ".join(f'a{n}="{n}"' for n in range(80_000)) + "/>"), "more than 1000"),
-        (f"<{'a' * 1_000_000}/>", "must be the element"),
+        (order("<a " + " ".join(f'a{n}="{n}"' for n in range(5_000)) + "/>"), "more than 1000"),
+        (order("<a " + " ".join(f'a{n}="{n}"' for n in range(80_000)) + "/>"), "too long a tag"),
+        (order("<a " + " ".join(f'xmlns:a{n}="{n}"' for n in range(80_000)) + "/>"), "too long a tag"),
+        (order(f"<a a='{'>' * 1_000_000}'/>"), "too long a tag"),
+        (order(f"<!--{'x' * 1_000_000}-->"), "too long a tag or comment"),
+        (f"<{'a' * 60_000}/>", "must be the element"),
+        (f"<{'a' * 1_000_000}/>", "too long a tag"),
     ],
 )
 def test_a_body_that_is_no_document_is_refused(document: str, message: str) -> None:

@@ -46,7 +46,8 @@ class Moment(click.ParamType):
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice([*Scope, "all"]),
+    # Click shows a member of an enumeration as Python does.
+    type=click.Choice([*(scope.value for scope in Scope), "all"]),
     help="What the key may do; may be given several times.",
 )
 @click.option("--expires", type=Moment(), help="When the key stops working; never, if not given.")

@@ -165,6 +165,9 @@ def show(target: Target, space: str, as_json: bool) -> None:
     help=f"After how many soft bounces within {SOFT_BOUNCE_WINDOW.days} days, with no mail arriving between them, an"
     " address gets no more mail; 0 for never.",
 )
+@_switch(
+    "--list-unsubscribe-post", "Whether mails say that a POST to the https URI of their listUnsubscribe unsubscribes."
+)
 @click.option("--sender", type=Sender(), help="Whom the mails are from that the space itself writes.")
 @click.option(
     "--shop-url",

@@ -6,6 +6,14 @@ permanent kind that an API client is told about: it carries the HTTP status, and
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Final
+
+_LONGEST_EXCERPT: Final = 200
+
+
+def excerpt(text: str) -> str:
+    """As much of a client's text as an error repeats: 200 characters, so that no answer grows with its request."""
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"
 
 
 class PolypostError(Exception):
@@ -29,7 +37,7 @@ class RequestError(Permanent):
 
     `headers` are the answer's beside those of the dialect: what HTTP itself says of the error.
 
-    Parameters: message, for the client, in plain words.
+    Parameters: message, for the client, in plain words; what it repeats of the request is an `excerpt`.
     """
 
     status = HTTPStatus.BAD_REQUEST
@@ -104,10 +112,14 @@ class NotFound(RequestError):
 
 
 class UnknownPath(NotFound):
-    """No endpoint stands at this path."""
+    """No endpoint stands at this path.
 
-    def __init__(self) -> None:
-        super().__init__("No resource stands at this path.")
+    Parameters: closest, the path of the endpoint that was probably meant, if there is one.
+    """
+
+    def __init__(self, closest: str | None = None) -> None:
+        self.hint = f" Did you mean {closest}?" if closest else ""
+        super().__init__(f"No resource stands at this path.{self.hint}")
 
 
 class UnknownSpace(NotFound):
@@ -126,8 +138,8 @@ class MethodNotAllowed(RequestError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"Request method '{method}' not supported; allowed: {', '.join(allowed)}")
-        self.method = method
+        self.method = excerpt(method)
+        super().__init__(f"Request method '{self.method}' not supported; allowed: {', '.join(allowed)}")
         self.headers = {"Allow": ", ".join(allowed)}
 
 

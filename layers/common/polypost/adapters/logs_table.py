@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: DynamoDB reads at most 1 MB per call whatever the limit is; a limit of this size keeps one call well below it.
 _ROWS_PER_CALL = 1000
 
-#: A page of 2000 rows stays below Lambda's limit of 6 MB for an answer.
+#: What is kept of a server's words; they are longer in bytes, and so a page of them is bounded where it is written.
 _LONGEST_ERROR_TEXT = 1000
 
 

@@ -3,7 +3,6 @@
 Each module satisfies `RoutedDialect`; there is no list of them to keep.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -21,9 +20,12 @@ class Routed(ErrorEncoder, Protocol):
     #: The paths under which all of its endpoints stand.
     BASE_PATHS: tuple[str, ...]
 
-    #: The methods of each endpoint, by path, in which `{name}` stands for one segment: template.yaml's routes, and what
-    #: the default route serves itself.
+    #: The methods of each endpoint, by its path as it is published, in which `{name}` stands for one segment. HEAD is
+    #: answered wherever GET is.
     ENDPOINTS: dict[str, tuple[str, ...]]
+
+    #: Whether the case of a path does not matter, as in ASP.NET.
+    ANY_CASE: bool
 
 
 class RoutedDialect(Dialect, Routed, Protocol):
@@ -43,17 +45,27 @@ def owner_of(request: Request) -> Routed:
     return inxmail
 
 
-def methods_of(path: str, endpoints: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The methods of a path, of every endpoint that it fits; none where nothing stands."""
-    fitting = (methods for template, methods in endpoints.items() if _fits(path, template))
-    return tuple(dict.fromkeys(method for methods in fitting for method in methods))
+def routes_of(owner: Routed) -> dict[str, tuple[str, ...]]:
+    """The methods of each path that has a route: those of template.yaml, and those that the default route serves.
+
+    API Gateway answers HEAD where it has a route for it alone, and knows the case of paths. So HEAD follows GET, and
+    where case does not matter each path is there in lower case too.
+    """
+    routes = {path: _with_head(methods) for path, methods in owner.ENDPOINTS.items()}
+    return routes | ({_in_lower_case(path): routes[path] for path in routes} if owner.ANY_CASE else {})
 
 
-def _fits(path: str, template: str) -> bool:
-    segments, wanted = path.split("/"), template.split("/")
-    return len(segments) == len(wanted) and all(
-        segment == want or (segment and want.startswith("{")) for segment, want in zip(segments, wanted, strict=True)
-    )
+def _with_head(methods: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each for method in methods for each in (("GET", "HEAD") if method == "GET" else (method,)))
+
+
+def _in_lower_case(path: str) -> str:
+    return "/".join(segment if segment.startswith("{") else segment.lower() for segment in path.split("/"))
+
+
+def published_endpoints() -> dict[str, tuple[str, ...]]:
+    """The endpoints of all dialects."""
+    return {path: methods for dialect in all_dialects() for path, methods in dialect.ENDPOINTS.items()}
 
 
 @cache

@@ -13,14 +13,16 @@ from polypost.models.contacts import ExternalId
 from polypost.models.promotions import PromotionCode
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
-from polypost.wire.codec import Codec
+from polypost.wire.codec import SMALL_BODY_BYTES, Codec
 from polypost.wire.json import JSON
 from polypost.wire.models import WireModel, XmlAttribute
 from polypost.wire.text import Line, Lines, Trimmed
 from polypost.wire.xml import XML
 
 __all__ = [
+    "ANY_CASE",
     "BASE_PATHS",
+    "CHALLENGE",
     "ENDPOINTS",
     "credentials",
     "decode_customer",
@@ -33,7 +35,11 @@ BASE_PATHS: tuple[str, ...] = ("/customers",)
 
 ENDPOINTS: dict[str, tuple[str, ...]] = {"/customers/{customerID}/mails": ("POST",)}
 
-_CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
+ANY_CASE = False
+
+CHALLENGE = 'Basic realm="ContactCenter", charset="UTF-8"'
+
+_CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML), max_bytes=SMALL_BODY_BYTES)
 
 #: The system of the external ids that a customerID is one of.
 SYSTEM = "intershop"
@@ -123,7 +129,4 @@ def encode_error(request: Request, error: RequestError) -> Response:
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
     message = error.all_messages if isinstance(error, InvalidRequest) else error.message
-    headers = {}
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Basic realm="ContactCenter", charset="UTF-8"'
-    return _CODEC.encode(request, ErrorRO(status=status, message=message), status, headers)
+    return _CODEC.encode(request, ErrorRO(status=status, message=message), status)

@@ -5,6 +5,7 @@ Source: the document inxmail-commerce-sap; where it is silent, what its server, 
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,9 +19,10 @@ from polypost.errors import (
     InvalidDate,
     InvalidRequest,
     RequestError,
-    Unauthenticated,
+    excerpt,
 )
 from polypost.models.delivery import DeliveryEvent, EventFilter, EventPage
+from polypost.models.list_unsubscribe import parse_list_unsubscribe
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox, RecipientForecast
 from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
@@ -29,7 +31,9 @@ from polypost.wire.models import Unusable, WireModel
 from polypost.wire.text import Line, MailAddress
 
 __all__ = [
+    "ANY_CASE",
     "BASE_PATHS",
+    "CHALLENGE",
     "ENDPOINTS",
     "INDEX",
     "credentials",
@@ -60,9 +64,13 @@ INDEX: dict[str, tuple[str, ...]] = {_BASE_PATH: ("GET",), f"{_BASE_PATH}/": ("G
 
 ENDPOINTS = INDEX | {path: (method,) for path, method in _RESOURCES.values()}
 
+ANY_CASE = False
+
+CHALLENGE = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
+
 _JSON = "application/json"
 
-#: A line may have 998 characters, and a URI cannot be folded (RFC 5322); no header that is meant has more.
+#: A line may have 998 characters (RFC 5322); no header that is meant has more.
 MAX_HEADER_CHARACTERS = 900
 
 DEFAULT_PAGE_SIZE = 100
@@ -93,15 +101,11 @@ def _short(value: str) -> str:
     return value
 
 
-def _uri_list(value: str) -> str:
-    # A URI cannot be folded, and no encoded word may stand for it (RFC 2369).
-    if not (value.isascii() and value.isprintable()):
-        raise PydanticCustomError("uri_list", "must hold URIs, in ASCII")
-    if max(map(len, re.split(r">\s*,\s*<", value))) > MAX_HEADER_CHARACTERS:
-        raise PydanticCustomError(
-            "long_uri", "must hold URIs of at most {max} characters", {"max": MAX_HEADER_CHARACTERS}
-        )
-    return value.strip()
+def _list_unsubscribe(value: str) -> str:
+    try:
+        return parse_list_unsubscribe(value)
+    except ValueError as error:
+        raise PydanticCustomError("list_unsubscribe", "{why}", {"why": str(error)}) from error
 
 
 def _taggable(value: str) -> str:
@@ -111,7 +115,7 @@ def _taggable(value: str) -> str:
 
 
 _Line = Annotated[Line, AfterValidator(_short)]
-_UriList = Annotated[Line, AfterValidator(_uri_list)]
+_ListUnsubscribe = Annotated[Line, AfterValidator(_list_unsubscribe)]
 _Address = Annotated[_Line, MailAddress]
 _Label = Annotated[str, AfterValidator(_taggable)]
 _AbsentIfBlank = BeforeValidator(_text_or_absent)
@@ -130,7 +134,7 @@ class SendRequest(WireModel):
     recipient: Annotated[_Address, _AbsentIfBlank]
     recipientName: Annotated[_Line | None, _AbsentIfBlank] = None
     bccRecipient: Annotated[_Address | None, _AbsentIfBlank] = None
-    listUnsubscribe: Annotated[_UriList | None, _AbsentIfBlank] = None
+    listUnsubscribe: Annotated[_ListUnsubscribe | None, _AbsentIfBlank] = None
     subjectContentPlainText: Annotated[_Line, _AbsentIfBlank]
     bodyContentHTML: str | None = None
     bodyContentPlainText: str | None = None
@@ -172,7 +176,7 @@ def decode_send(request: Request) -> Mail:
 
 
 def _invalid_body(error: ValidationError) -> InvalidRequest:
-    problem = error.errors(include_url=False)[0]
+    problem = error.errors(include_url=False, include_context=False)[0]
     if problem["type"] == "model_type":
         return InvalidRequest("", "The request body is not a JSON object")
     if not problem["loc"]:
@@ -268,7 +272,7 @@ def _second(query: Mapping[str, str], name: str) -> datetime | None:
         seconds = f"{value[:12]}0{value[12:]}" if len(value) == 13 else value
         return datetime.strptime(seconds, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
-        raise InvalidDate(name, f"{name} '{value}' is not a date of the form yyyyMMddHHmmss") from error
+        raise InvalidDate(name, f"{name} '{excerpt(value)}' is not a date of the form yyyyMMddHHmmss") from error
 
 
 def _number(query: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None) -> int:
@@ -279,7 +283,7 @@ def _number(query: Mapping[str, str], name: str, *, default: int, least: int, mo
     number = int(value) if re.fullmatch(r"-?[0-9]{1,10}", value) else None
     if number is None or number < least or (most is not None and number > most):
         bounds = f"from {least} to {most}" if most is not None else f"of at least {least}"
-        raise InvalidRequest(name, f"{name} '{value}' is not a number {bounds}")
+        raise InvalidRequest(name, f"{name} '{excerpt(value)}' is not a number {bounds}")
     return number
 
 
@@ -293,9 +297,17 @@ def encode_complaints(request: Request, query: EventsQuery, page: EventPage) -> 
     return _page(request, query, page, "complaints")
 
 
+#: An answer of Lambda has at most 6,291,556 bytes, as JSON that holds the page as a text: each of 2000 rows has this
+#: many of them, with what stands around the rows.
+_MAX_ROW_BYTES = 3100
+
+# What is cut in a row that is too long, first the one and then the other.
+_CUT_FIRST = ("errorText", "campaignId", "sourceSystem", "recipient", "type", "errorCode")
+
+
 def _row(event: DeliveryEvent) -> dict[str, str]:
     # A complaint has no error, and so its rows have no such members.
-    row = {
+    members = {
         "sourceSystem": event.message.source_system,
         "campaignId": event.message.campaign_id,
         "messageId": event.message.message_id,
@@ -305,7 +317,22 @@ def _row(event: DeliveryEvent) -> dict[str, str]:
         "type": event.fact.type,
         "timestamp": f"{event.fact.occurred_at:%Y%m%d%H%M%S}",
     }
-    return {name: value for name, value in row.items() if value is not None}
+    row = {name: value for name, value in members.items() if value is not None}
+    for name in _CUT_FIRST:
+        if name in row and (excess := _size(row) - _MAX_ROW_BYTES) > 0:
+            row[name] = _beginning(row[name], _size(row[name]) - excess)
+    return row
+
+
+def _size(value: Any) -> int:
+    """The bytes of a value in Lambda's answer at the most: some runtimes of Python write other scripts as escapes."""
+    return len(json.dumps(json.dumps(value, ensure_ascii=False)))
+
+
+def _beginning(text: str, size: int) -> str:
+    """As much of a text as has a size, with the sign that it is not all."""
+    length = bisect_right(range(min(len(text), size)), size, key=lambda length: _size(f"{text[:length]}…"))
+    return f"{text[: max(0, length - 1)]}…"
 
 
 def _page(request: Request, query: EventsQuery, page: EventPage, member: str) -> Response:
@@ -336,21 +363,19 @@ def encode_verified_senders(domains: list[str]) -> Response:
 def encode_error(request: Request, error: RequestError) -> Response:
     """An error in the body of Spring's default error attributes, members in the order of the document's samples."""
     path = request.path_and_query
+    path = (path.removeprefix(_BASE_PATH) or "/") if request.is_under(_BASE_PATH) else path
     body: dict[str, str | int] = {
         "timestamp": _timestamp(request.received_at),
         "status": int(error.status),
         "error": error.status.phrase,
         "message": error.message,
-        "path": (path.removeprefix(_BASE_PATH) or "/") if request.is_under(_BASE_PATH) else path,
+        "path": excerpt(path),
     }
     if error.status is HTTPStatus.BAD_REQUEST:
         name = "InvalidDateParameter" if isinstance(error, InvalidDate) else "InvalidParameter"
         body["exception"] = f"com.inxmail.xcom.api.rest.{name}"
         body = dict(sorted(body.items()))
-    headers = {}
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = 'Basic realm="Inxmail Commerce API", charset="UTF-8"'
-    return _response(error.status, body, headers)
+    return _response(error.status, body)
 
 
 def _timestamp(moment: datetime) -> str:

@@ -11,7 +11,7 @@ from polypost.web.auth import Credentials
 from polypost.web.http import Request, Response
 from polypost.wire import aspnet
 from polypost.wire.aspnet import AspNetModel
-from polypost.wire.codec import Codec
+from polypost.wire.codec import SMALL_BODY_BYTES, Codec
 from polypost.wire.dotnet import Guid, MaxLength, RequiredText
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON_NET
@@ -21,9 +21,15 @@ _INTERACTIONS = "/api/vspinteraction"
 
 BASE_PATHS: tuple[str, ...] = (_INTERACTIONS,)
 
-ENDPOINTS = aspnet.in_both_cases({f"{_INTERACTIONS}/create": ("POST",)})
+ENDPOINTS: dict[str, tuple[str, ...]] = {f"{_INTERACTIONS}/create": ("POST",)}
 
-_CODEC = Codec(reads=(JSON_NET, XML, FORM), writes=(JSON_NET, XML))
+ANY_CASE = True
+
+# The key is in the body, which no scheme is. It is not Basic, for which browsers ask a name and a password that nobody
+# would read here.
+CHALLENGE = 'AppAccessKey realm="SeeThePro"'
+
+_CODEC = Codec(reads=(JSON_NET, XML, FORM), writes=(JSON_NET, XML), max_bytes=SMALL_BODY_BYTES)
 
 # What the action calls its body.
 _PARAMETER = "model"
@@ -107,5 +113,5 @@ def encode_created(request: Request, interaction: Interaction) -> Response:
 
 
 def encode_error(request: Request, error: RequestError) -> Response:
-    """An error as ASP.NET words it. A 401 has to name a scheme (RFC 9110, section 15.5.2), and none is the body's."""
-    return aspnet.encode_error(request, error, _CODEC, challenge='AppAccessKey realm="SeeThePro"')
+    """An error as ASP.NET words it."""
+    return aspnet.encode_error(request, error, _CODEC)

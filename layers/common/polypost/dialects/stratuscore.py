@@ -16,7 +16,6 @@ from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.log_entries import LogEntry
 from polypost.web.auth import Credentials
 from polypost.web.http import Request, Response
-from polypost.wire import aspnet
 from polypost.wire.aspnet import AspNetModel
 from polypost.wire.codec import Codec
 from polypost.wire.dotnet import MaxLength
@@ -28,7 +27,13 @@ _CONTACT = "/api/v1/contact"
 
 BASE_PATHS: tuple[str, ...] = (_CONTACT,)
 
-ENDPOINTS = aspnet.in_both_cases({f"{_CONTACT}/coffeepage": ("POST",)})
+ENDPOINTS: dict[str, tuple[str, ...]] = {f"{_CONTACT}/coffeepage": ("POST",)}
+
+ANY_CASE = True
+
+# The key is in the body, which no scheme is. It is not Basic, for which browsers ask a name and a password that nobody
+# would read here.
+CHALLENGE = 'Authentication realm="StratusCore"'
 
 _CODEC = Codec(reads=(JSON_NET, XML), writes=(JSON_NET, XML))
 

@@ -6,6 +6,7 @@ from email.message import EmailMessage, Message
 from email.policy import SMTP, compat32
 from email.utils import format_datetime, quote
 
+from polypost.models.list_unsubscribe import takes_one_click
 from polypost.models.mail import Mailbox, QueuedMail
 
 #: Our id in the mail itself, since SES repeats a mail's headers in feedback notifications, which know no tags.
@@ -14,16 +15,22 @@ MESSAGE_ID_HEADER = "X-Polypost-Message-Id"
 # RFC 5322 wants lines of at most 78 characters; a longer word is not folded but encoded.
 _LONGEST_PLAIN_WORD = 60
 
+# RFC 2047, section 2: an encoded word has at most 75 characters, and a line with one in it 76. The blank that a folded
+# line begins with is one of them.
+_LONGEST_LINE = 76
+
 # The newer header classes drop the quotes of a display name when they fold it, which turns a comma in it into an
 # address, and encode a long URL in List-Unsubscribe. Header folds at white space and changes nothing else; compat32
 # leaves its lines as they are, up to RFC 5322's hard limit of 998 characters.
 _HEADERS = compat32.clone(linesep="\r\n", max_line_length=998)
 
 
-def build(queued: QueuedMail) -> bytes:
+def build(queued: QueuedMail, *, one_click: bool = False) -> bytes:
     """The MIME message: headers in ASCII, bodies in quoted-printable or base64, lines ended by CRLF.
 
     The Bcc is the envelope's business and stands in no header.
+
+    Parameters: one_click, whether mail programs may unsubscribe by a POST to an https URI in List-Unsubscribe.
     """
     mail = queued.mail
     headers = Message(policy=_HEADERS)
@@ -35,6 +42,8 @@ def build(queued: QueuedMail) -> bytes:
     headers["Date"] = format_datetime(queued.accepted_at)
     if mail.list_unsubscribe:
         headers["List-Unsubscribe"] = re.sub(r">\s*,\s*<", ">,\n <", mail.list_unsubscribe)
+        if one_click and takes_one_click(mail.list_unsubscribe):
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     headers[MESSAGE_ID_HEADER] = queued.message_id
 
     body = EmailMessage(policy=SMTP)
@@ -65,7 +74,7 @@ def _text(header: str, text: str) -> str:
 
 
 def _folded(header: str, text: str, charset: str) -> str:
-    return Header(text, charset, header_name=header).encode()
+    return Header(text, charset, header_name=header, maxlinelen=_LONGEST_LINE).encode()
 
 
 def _mailbox(header: str, mailbox: Mailbox) -> str:

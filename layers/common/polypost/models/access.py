@@ -43,7 +43,8 @@ class SpaceSettings(BaseModel):
     `unique_names`: no two contacts have the same first and last name. `phone_with_country_code`: two contacts may share
     a Phone if their PhoneCountryCodes differ. `visitor_details`: of who follows a link, IP address and browser are
     recorded, and not the time alone. `soft_bounce_limit`: after so many soft bounces an address gets no more mail, 0
-    for never. `sender`: whom the mails are from that the space itself writes. `shops`: what the links in them lead to,
+    for never. `list_unsubscribe_post`: mails with an https URI in List-Unsubscribe say that a POST to it unsubscribes
+    (RFC 8058). `sender`: whom the mails are from that the space itself writes. `shops`: what the links in them lead to,
     at most one for each channel.
     """
 
@@ -54,6 +55,7 @@ class SpaceSettings(BaseModel):
     phone_with_country_code: bool = False
     visitor_details: bool = False
     soft_bounce_limit: int = 5
+    list_unsubscribe_post: bool = False
     sender: Mailbox | None = None
     shops: tuple[Shop, ...] = ()
 

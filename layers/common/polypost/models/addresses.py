@@ -13,6 +13,10 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
+# A local part has 64 octets at most and a domain 255 (RFC 5321, section 4.5.3.1).
+_LONGEST = 64 + 1 + 255
+
+
 class InvalidAddress(ValueError):
     """Not an address that mail can be sent to; the text says why."""
 
@@ -27,6 +31,8 @@ def parse_address(text: str) -> str:
 
     Raises: InvalidAddress.
     """
+    if len(text) > _LONGEST:
+        raise InvalidAddress(f"It has more than {_LONGEST} characters.")
     try:
         valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:

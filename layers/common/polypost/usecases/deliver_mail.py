@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+from polypost.adapters.access_table import AccessTable
 from polypost.adapters.logs_table import Claimed, Leased, LogsTable, Settled
 from polypost.adapters.mailer import Mailer, MailRefused
 from polypost.adapters.suppressions import Suppressions
@@ -22,7 +23,9 @@ class InProgress(Retryable):
     """Another run holds the message, or held it and left no word; it is settled when its lease has ended."""
 
 
-def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppressions: Suppressions) -> None:
+def deliver_mail(
+    queued: QueuedMail, *, access: AccessTable, logs: LogsTable, mailer: Mailer, suppressions: Suppressions
+) -> None:
     """Claim a mail, send it, record it. Running it again for the same mail is harmless.
 
     A mail leaves twice only if a call to SES got no answer, and SES's Send event of it comes later than LEASE. To a
@@ -51,7 +54,8 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
         if address not in erased:
             logs.record_copy(queued, address)
     try:
-        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued))
+        one_click = bool(queued.mail.list_unsubscribe) and access.settings(queued.space).list_unsubscribe_post
+        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued, one_click=one_click))
     except MailRefused as refusal:
         events = [_rejected(message, address, str(refusal)) for address in (recipient, *bcc)]
         logs.record_refused(events, str(refusal), erased=erased)

@@ -96,9 +96,13 @@ def promotion_link(promotion: PromotionCode, settings: SpaceSettings) -> str | N
         home = HttpUrl(shop or _NO_SHOP)
         url = HttpUrl(urljoin(str(home), promotion.uri))
     except ValueError as error:
-        raise InvalidRequest("promotion.uri", "The field uri must be the address of a page of the shop.") from error
+        raise InvalidRequest(
+            "promotion.uri", "The field promotion.uri must be the address of a page of the shop."
+        ) from error
     if url.host != home.host:
-        raise InvalidRequest("promotion.uri", "The field uri must not lead away from the shop of its channel.")
+        raise InvalidRequest(
+            "promotion.uri", "The field promotion.uri must not lead away from the shop of its channel."
+        )
     return str(url) if shop else None
 
 

@@ -2,7 +2,7 @@
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.mail_queue import MailQueue
-from polypost.errors import InvalidRequest
+from polypost.errors import InvalidRequest, excerpt
 from polypost.models.addresses import domain_of
 from polypost.models.attempts import Attempt
 from polypost.models.mail import AcceptedMail, Mail, QueuedMail
@@ -32,6 +32,6 @@ def checked_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTabl
     """
     domain = domain_of(mail.sender.address)
     if not access.is_verified_sender(space, domain):
-        raise UnverifiedSender("sender", f"sender: {domain} is not a verified sender domain of this space")
+        raise UnverifiedSender("sender", f"sender: {excerpt(domain)} is not a verified sender domain of this space")
     message_id = new_message_id(attempt, access.address_key())
     return QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail)

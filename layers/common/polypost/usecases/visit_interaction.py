@@ -20,6 +20,7 @@ def visit_interaction(
     visitor: Visitor,
     attempt: Attempt,
     *,
+    counts: bool,
     access: AccessTable,
     contacts: ContactsTable,
     interactions: Interactions,
@@ -29,7 +30,8 @@ def visit_interaction(
     The visit comes last: whoever could not be led anywhere comes again. If it cannot be recorded the log says so and
     the visitor is led on: they are not to wait for our book-keeping.
 
-    Parameters: host_space, the space of the host, or None where the host names none.
+    Parameters: host_space, the space of the host, or None where the host names none; counts, whether somebody visits,
+    and not a program that only asks whether the link leads anywhere.
 
     Raises: NotFound, for a token of no interaction, of another space's or of a deleted space's; Retryable.
     """
@@ -42,6 +44,8 @@ def visit_interaction(
         claim = external_id_claim(external_id_of(interaction.asked.contact_id))
         holder = contacts.holder(interaction.space, claim)
         landing_page = with_secret(landing_page, holder.contact.secret) if holder else landing_page
+    if not counts:
+        return landing_page
     may_know = access.settings(interaction.space).visitor_details
     visit = Visit(interaction.id, interaction.asked.name, attempt.first_seen, visitor if may_know else None)
     try:

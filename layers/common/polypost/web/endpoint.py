@@ -51,6 +51,9 @@ class ErrorEncoder(Protocol):
 class Dialect(ErrorEncoder, Protocol):
     """What a dialect's module gives to every function that speaks it."""
 
+    #: The WWW-Authenticate of a 401, which has to name a scheme (RFC 9110, section 15.5.2).
+    CHALLENGE: str
+
     def credentials(self, request: Request) -> Credentials:
         """The credentials that a request carries. Raises: Unauthenticated."""
 
@@ -83,7 +86,7 @@ def endpoint(
             idempotency_key(request)
             return dry_run(request, caller)
 
-        return _handler(lambda request: dialect, answer)
+        return _handler(lambda request: dialect, answer, dialect.CHALLENGE)
 
     return decorate
 
@@ -99,14 +102,17 @@ def public_endpoint(
     return lambda serve: _handler(encoder_of, lambda request, context: serve(request))
 
 
-def _handler(encoder_of: Callable[[Request], ErrorEncoder], serve: Callable[[Request, Any], Response]) -> LambdaHandler:
+def _handler(
+    encoder_of: Callable[[Request], ErrorEncoder], serve: Callable[[Request, Any], Response], challenge: str = ""
+) -> LambdaHandler:
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: Event, context: Any) -> dict[str, Any]:
         request = Request.from_event(event)
 
         def refuse(error: RequestError) -> Response:
             response = encoder_of(request).encode_error(request, error)
-            return replace(response, headers={**response.headers, **error.headers})
+            headers = {"WWW-Authenticate": challenge} if error.status is HTTPStatus.UNAUTHORIZED else error.headers
+            return replace(response, headers={**response.headers, **headers})
 
         try:
             response = serve(request, context)
@@ -118,6 +124,8 @@ def _handler(encoder_of: Callable[[Request], ErrorEncoder], serve: Callable[[Req
         except Exception:
             logger.exception("The request failed")
             response = refuse(ServerError())
+        if request.method == "HEAD":
+            response = response.to_head()
         # Not the path: a customer's number, or an address, may stand in it.
         logger.info("Answered", route=request.route_key, status=int(response.status))
         return response.to_event()

@@ -2,15 +2,21 @@
 
 import base64
 import re
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
 
-from polypost.errors import CompressedBody, InvalidRequest, UnsupportedCharset, UnsupportedMediaType
+from polypost.errors import CompressedBody, InvalidRequest, UnsupportedCharset, UnsupportedMediaType, excerpt
 from polypost.models.attempts import Attempt
+
+# What stands in a path as it is (RFC 3986, section 3.3), beside letters, digits, hyphens, dots, underscores and tildes.
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
+# What clients leave in a query as it is: more than they may.
+_QUERY_CHARACTERS: Final = string.punctuation.replace("#", "")
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,15 @@ class Request:
         """The path with the query, for a client to recognise its request by."""
         return f"{self.path}?{self.raw_query}" if self.raw_query else self.path
 
+    def address_of(self, path: str) -> str:
+        """Where the client finds another path, with the query of this request.
+
+        API Gateway has decoded the path and not the query, so the one is encoded again and the other stays as it came,
+        but for what would end the line of a header.
+        """
+        query = quote(self.raw_query, safe=_QUERY_CHARACTERS, errors="replace")
+        return f"{self.origin}{quote(path, safe=_PATH_CHARACTERS, errors='replace')}{query and f'?{query}'}"
+
     def query(self, *names: str, any_case: bool = False) -> dict[str, str]:
         """The query's parameters of these names, decoded; others are ignored.
 
@@ -120,6 +135,14 @@ class Request:
         if any(coding.strip() not in ("", "identity") for coding in codings):
             raise CompressedBody
 
+    def require_media_type(self, *media_types: str) -> None:
+        """Say no to a body of another media type than these. Raises: UnsupportedMediaType."""
+        if self.media_type not in media_types:
+            content_type = excerpt(self.headers.get("content-type") or "none")
+            raise UnsupportedMediaType(
+                f"Content type '{content_type}' not supported; expected {' or '.join(media_types)}"
+            )
+
     def text_of(self, *media_types: str) -> str:
         """The body as text, if it comes in one of the media types, and in UTF-8.
 
@@ -131,13 +154,9 @@ class Request:
         not UTF-8.
         """
         self.refuse_compressed()
-        if self.media_type not in media_types:
-            content_type = self.headers.get("content-type") or "none"
-            raise UnsupportedMediaType(
-                f"Content type '{content_type}' not supported; expected {' or '.join(media_types)}"
-            )
+        self.require_media_type(*media_types)
         if self.charset not in ("", "utf-8", "utf8", "us-ascii"):
-            raise UnsupportedCharset(f"Charset '{self.charset}' not supported; expected utf-8")
+            raise UnsupportedCharset(f"Charset '{excerpt(self.charset)}' not supported; expected utf-8")
         try:
             # A byte order mark is allowed to be ignored (RFC 8259, section 8.1), and .NET clients write one.
             return self.body.decode().removeprefix("\ufeff")
@@ -152,6 +171,11 @@ class Response:
     status: HTTPStatus = HTTPStatus.OK
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def to_head(self) -> "Response":
+        """The answer to HEAD where this is the one to GET: as long, and without its body (RFC 9110, section 9.3.2)."""
+        length = {"Content-Length": str(len(self.body.encode()))} if self.body else {}
+        return replace(self, body="", headers={**self.headers, **length})
 
     def to_event(self) -> dict[str, Any]:
         """The Lambda result of payload format 2.0."""

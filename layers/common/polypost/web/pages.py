@@ -15,6 +15,8 @@ BASE_PATHS: tuple[str, ...] = (_INTERACTIONS,)
 
 ENDPOINTS: dict[str, tuple[str, ...]] = {f"{_INTERACTIONS}/{{token}}": ("GET",)}
 
+ANY_CASE = False
+
 # A link is its receiver's own: nothing keeps what it led to, nothing learns it from the next page, nothing lists it.
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 

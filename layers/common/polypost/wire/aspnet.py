@@ -1,4 +1,4 @@
-"""What the dialects of ASP.NET Web API's family share: routes in any case, Json.NET's reading, error bodies.
+"""What the dialects of ASP.NET Web API's family share: Json.NET's reading, error bodies.
 
 Source: ASP.NET Web API 2, `HttpError` and `HttpRequestMessageExtensions.CreateErrorResponse`; Json.NET, `JsonReader`.
 """
@@ -19,25 +19,11 @@ from polypost.errors import (
     UnknownPath,
     UnsupportedCharset,
     UnsupportedMediaType,
+    excerpt,
 )
 from polypost.web.http import Request, Response
 from polypost.wire.codec import Codec, Model
 from polypost.wire.models import TWICE, WireModel, members
-
-# --- Routes -----------------------------------------------------------------------------------------------------------
-
-
-def in_both_cases(endpoints: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Endpoints as published and in lower case: ASP.NET's routes know no case, API Gateway's do.
-
-    Parameters: endpoints, the methods of each path; path parameters, segments in braces, keep their names.
-    """
-    return dict(endpoints) | {_in_lower_case(path): methods for path, methods in endpoints.items()}
-
-
-def _in_lower_case(path: str) -> str:
-    return "/".join(segment if segment.startswith("{") else segment.lower() for segment in path.split("/"))
-
 
 # --- Bodies -----------------------------------------------------------------------------------------------------------
 
@@ -103,16 +89,12 @@ class HttpError(WireModel):
     ModelState: dict[str, list[str]] | None = Field(default=None, exclude_if=_is_none)
 
 
-def encode_error(request: Request, error: RequestError, codec: Codec, *, challenge: str = "") -> Response:
-    """An error as ASP.NET words it, in the format that the request accepts.
-
-    Parameters: challenge, the WWW-Authenticate of a 401, if it has one.
-    """
+def encode_error(request: Request, error: RequestError, codec: Codec) -> Response:
+    """An error as ASP.NET words it, in the format that the request accepts."""
     body = HttpError(Message=_message(request, error))
     if isinstance(error, InvalidRequest):
         body.ModelState = {field: list(messages) for field, messages in error.problems.items()}
-    headers = {"WWW-Authenticate": challenge} if challenge and error.status is HTTPStatus.UNAUTHORIZED else {}
-    return codec.encode(request, body, error.status, headers)
+    return codec.encode(request, body, error.status)
 
 
 def _message(request: Request, error: RequestError) -> str:
@@ -120,14 +102,15 @@ def _message(request: Request, error: RequestError) -> str:
         case InvalidRequest():
             return "The request is invalid."
         case UnknownPath():
-            uri = f"{request.origin}{request.path_and_query}"
-            return f"No HTTP resource was found that matches the request URI '{uri}'."
+            uri = excerpt(f"{request.origin}{request.path_and_query}")
+            return f"No HTTP resource was found that matches the request URI '{uri}'.{error.hint}"
         case MethodNotAllowed():
             return f"The requested resource does not support http method '{error.method}'."
         case UnsupportedCharset() | CompressedBody():
             return error.message
         case UnsupportedMediaType() if request.media_type:
-            return f"The request entity's media type '{request.media_type}' is not supported for this resource."
+            media_type = excerpt(request.media_type)
+            return f"The request entity's media type '{media_type}' is not supported for this resource."
         case UnsupportedMediaType():
             return (
                 "The request contains an entity body but no Content-Type header. The inferred media type"

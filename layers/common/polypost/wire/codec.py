@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from polypost.errors import InvalidRequest, UnsupportedMediaType
+from polypost.errors import InvalidRequest, PayloadTooLarge
 from polypost.web.http import Request, Response
 from polypost.wire.models import WireModel, invalid_fields
+
+#: What an endpoint reads where no valid body is long.
+SMALL_BODY_BYTES: Final = 64 * 1024
 
 Model = TypeVar("Model", bound=WireModel)
 
@@ -41,26 +44,29 @@ class WritableFormat(Format):
 class Codec:
     """What an endpoint reads and writes.
 
-    Parameters: reads, the formats of requests; writes, those of responses, the preferred one first.
+    Parameters: reads, the formats of requests; writes, those of responses, the preferred one first; max_bytes, the
+    length of a request's body that is read at all: given where no body that is valid is long.
     """
 
     reads: tuple[Format, ...]
     writes: tuple[WritableFormat, ...]
+    max_bytes: int | None = None
 
     def decode(self, request: Request, model: type[Model]) -> Model:
         """The body of a request.
 
-        Raises: CompressedBody; UnsupportedMediaType, for another format, or a body without Content-Type;
-        UnsupportedCharset; InvalidRequest, for what the format cannot be; InvalidFields, with everything that is wrong
-        with the members.
+        Raises: CompressedBody; PayloadTooLarge; UnsupportedMediaType, for another format, or a body without
+        Content-Type; UnsupportedCharset; InvalidRequest, for what the format cannot be; InvalidFields, with what is
+        wrong with the members.
         """
         request.refuse_compressed()
+        if self.max_bytes is not None and len(request.body) > self.max_bytes:
+            raise PayloadTooLarge(f"The request body has more than {self.max_bytes} bytes.")
         if not request.body.strip():
             raise InvalidRequest("", "A non-empty request body is required.")
-        body_format = next((each for each in self.reads if request.media_type in each.media_types), None)
-        if body_format is None:
-            known = [media_type for each in self.reads for media_type in each.media_types]
-            raise UnsupportedMediaType(f"Content type '{request.media_type or 'none'}' not supported; expected {known}")
+        formats = {media_type: each for each in self.reads for media_type in each.media_types}
+        request.require_media_type(*formats)
+        body_format = formats[request.media_type]
         try:
             return model.model_validate(body_format.read(request, model))
         except ValidationError as error:

@@ -3,6 +3,7 @@
 import json
 import re
 from functools import partial
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 from pydantic import BaseModel
@@ -22,6 +23,14 @@ _SURROGATES = re.compile(
 )
 
 
+#: Names and values in a text: many more than any body has, and few enough that reading them costs little.
+MAX_VALUES: Final = 20_000
+
+# One match for each value but a number, true, false and null, which have a comma or a name before them. A string that
+# has no end is one too, so that no two of them are searched for their end.
+_VALUES = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
+
+
 def read_json(text: str, what: str, *, control_characters: bool = False) -> Any:
     """The data of a JSON text, for a model to validate.
 
@@ -30,7 +39,9 @@ def read_json(text: str, what: str, *, control_characters: bool = False) -> Any:
 
     Raises: ValueError, with that sentence.
     """
-    if any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
+    if next(islice(_VALUES.finditer(text), MAX_VALUES, None), None):
+        raise ValueError(f"{what} has more than {MAX_VALUES} names and values.")
+    if "\\u" in text and any(surrogate[1] for surrogate in _SURROGATES.finditer(text)):
         raise ValueError(f"{what} is not JSON: half a surrogate pair.")
     try:
         # Numbers as they are spelled: a member of text may be given as one, and no digit is to be lost.

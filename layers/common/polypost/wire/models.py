@@ -117,18 +117,21 @@ MISSING: Final = "missing"
 _KINDS = {"model_type": "an object", "string_type": "a string", "list_type": "a list", "tuple_type": "a list"}
 _NOT_VALID_TYPES = (NOT_VALID, "greater_than_equal", "less_than_equal")
 
-# No more of a wrong value is told back.
+# No more of a wrong value is told back, and no more of what is wrong.
 _LONGEST_VALUE = 100
+_MOST_PROBLEMS = 50
 
 
 def invalid_fields(error: ValidationError) -> InvalidFields:
-    """All that is wrong with a body, in the words of ASP.NET's validation.
+    """What is wrong with a body, in the words of ASP.NET's validation: all of it, if that is no endless list.
 
     The message of a validator's `PydanticCustomError` continues the field's name: "must be an IPv4 address".
     """
     problems: dict[str, list[str]] = {}
-    for problem in error.errors(include_url=False):
+    for problem in error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]:
         problems.setdefault(_field(problem["loc"]), []).append(_words(problem))
+    if error.error_count() > _MOST_PROBLEMS:
+        problems.setdefault("", []).append(f"{error.error_count() - _MOST_PROBLEMS} more values are wrong.")
     return InvalidFields(problems)
 
 
@@ -140,7 +143,7 @@ def _words(problem: ErrorDetails) -> str:
     value, message = problem["input"], problem["msg"]
     if not problem["loc"]:
         return "The request body must be an object." if problem["type"] == "model_type" else message
-    name = _field(problem["loc"]).rpartition(".")[2]
+    name = _field(problem["loc"])
     if isinstance(value, Unusable):
         return f"The field {name} {value.reason}."
     if value is None or problem["type"] == MISSING:
@@ -150,4 +153,5 @@ def _words(problem: ErrorDetails) -> str:
         return f"The value '{value}' is not valid for {name}." if shown else f"The value is not valid for {name}."
     if problem["type"] in _KINDS:
         return f"The field {name} must be {_KINDS[problem['type']]}."
-    return f"The field {name} {re.sub('^[A-Z][a-z]+ should ', 'must ', message).replace(' after validation', '')}."
+    words = re.sub("^[A-Z][a-z]+ should ", "must ", message).replace(" after validation", "")
+    return f"The field {name} {words.removesuffix('.')}."

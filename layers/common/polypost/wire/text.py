@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from polypost.errors import excerpt
 from polypost.models.addresses import InvalidAddress, parse_address
 from polypost.models.texts import is_text
 
@@ -25,7 +26,8 @@ def _address(value: str) -> str:
     try:
         return parse_address(value.strip())
     except InvalidAddress as error:
-        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": str(error)}) from error
+        why = excerpt(str(error)).removesuffix(".")
+        raise PydanticCustomError("address", "is not a valid e-mail address: {why}", {"why": why}) from error
 
 
 def _trimmed(value: Any) -> Any:

@@ -27,6 +27,9 @@ MAX_NODES: Final = 1000
 
 _LONGEST_NAMESPACE: Final = 300
 
+# Of a tag, a comment or a processing instruction, in bytes. A tag may have a million attributes.
+_LONGEST_MARKUP: Final = 64 * 1024
+
 # What expat puts between a namespace and a name, which cannot hold it.
 _SEPARATOR = "}"
 
@@ -62,7 +65,8 @@ def _refuse_bombs(text: str) -> None:
     """Read a document without its namespaces, and refuse what grows while it is read.
 
     expat puts the namespace into the name of each element and attribute before any handler sees one, so they are
-    bounded here first: a thousand names of a long namespace would take all of a function's memory.
+    bounded here first: a thousand names of a long namespace would take all of a function's memory. It reads a tag whole
+    before any handler sees that, so it is given a part of the document at a time, and asked how far it has come.
 
     Raises: InvalidRequest; ExpatError.
     """
@@ -83,10 +87,15 @@ def _refuse_bombs(text: str) -> None:
         # refuses processing instructions too.
         raise InvalidRequest("", "The request body must not have a document type or processing instructions.")
 
-    parser = ParserCreate()
+    parser = ParserCreate("utf-8")
     parser.StartElementHandler = start
     parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = refuse
-    parser.Parse(text, True)
+    document = text.encode()
+    for begin in range(0, len(document), _LONGEST_MARKUP):
+        if begin - parser.CurrentByteIndex > _LONGEST_MARKUP:
+            raise InvalidRequest("", "The request body has too long a tag or comment.")
+        parser.Parse(document[begin : begin + _LONGEST_MARKUP])
+    parser.Parse(b"", True)
 
 
 # How a document begins, and a codec that its declaration can be read in (XML 1.0, appendix F); longer beginnings first.

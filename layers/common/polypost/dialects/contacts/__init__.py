@@ -11,21 +11,23 @@ from polypost.web.auth import basic_credentials as credentials
 from polypost.web.http import Request, Response
 from polypost.wire import aspnet
 
-__all__ = ["BASE_PATHS", "ENDPOINTS", "credentials", "encode_error"]
+__all__ = ["ANY_CASE", "BASE_PATHS", "CHALLENGE", "ENDPOINTS", "credentials", "encode_error"]
 
 BASE_PATHS: tuple[str, ...] = (CONTACTS, STORES)
 
-ENDPOINTS = aspnet.in_both_cases(
-    {
-        CONTACTS: ("GET", "POST"),
-        f"{CONTACTS}/{{id}}": ("GET", "PUT", "DELETE"),
-        f"{CONTACTS}/{{id}}/timeline": ("GET",),
-        f"{CONTACTS}/{{id}}/export": ("GET",),
-        f"{CONTACTS}/{{id}}/external-ids/{{system}}/{{externalId}}": ("PUT", "DELETE"),
-        STORES: ("GET", "POST"),
-        f"{STORES}/{{id}}": ("GET", "DELETE"),
-    }
-)
+ENDPOINTS: dict[str, tuple[str, ...]] = {
+    CONTACTS: ("GET", "POST"),
+    f"{CONTACTS}/{{id}}": ("GET", "PUT", "DELETE"),
+    f"{CONTACTS}/{{id}}/timeline": ("GET",),
+    f"{CONTACTS}/{{id}}/export": ("GET",),
+    f"{CONTACTS}/{{id}}/external-ids/{{system}}/{{externalId}}": ("PUT", "DELETE"),
+    STORES: ("GET", "POST"),
+    f"{STORES}/{{id}}": ("GET", "DELETE"),
+}
+
+ANY_CASE = True
+
+CHALLENGE = 'Basic realm="Contacts", charset="UTF-8"'
 
 
 def encode_error(request: Request, error: RequestError) -> Response:
@@ -33,4 +35,4 @@ def encode_error(request: Request, error: RequestError) -> Response:
     if isinstance(error, ContactConflict):
         latest = LatestContactDto(**members_of(error.latest), Message=error.message)
         return CODEC.encode(request, latest, error.status)
-    return aspnet.encode_error(request, error, CODEC, challenge='Basic realm="Contacts", charset="UTF-8"')
+    return aspnet.encode_error(request, error, CODEC)

@@ -3,14 +3,14 @@
 import re
 
 from polypost.errors import InvalidRequest
-from polypost.wire.codec import Codec
+from polypost.wire.codec import SMALL_BODY_BYTES, Codec
 from polypost.wire.form import FORM
 from polypost.wire.json import JSON_NET
 
 CONTACTS = "/api/v1/Contacts"
 STORES = "/api/v1/Stores"
 
-CODEC = Codec(reads=(JSON_NET, FORM), writes=(JSON_NET,))
+CODEC = Codec(reads=(JSON_NET, FORM), writes=(JSON_NET,), max_bytes=SMALL_BODY_BYTES)
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

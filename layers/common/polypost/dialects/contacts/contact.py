@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from polypost.dialects.contacts.api import CODEC, CONTACTS
-from polypost.errors import InvalidRequest
+from polypost.errors import InvalidRequest, excerpt
 from polypost.models.contacts import MAX_EXTERNAL_IDS, Contact, ExternalId, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.web.http import Request, Response
@@ -202,7 +202,7 @@ def decode_id(request: Request) -> int:
     """
     text = request.path_parameters["id"]
     if not re.fullmatch(r"-?[0-9]{1,10}", text) or not -(2**31) <= int(text) < 2**31:
-        raise InvalidRequest("id", f"The value '{text[:100]}' is not valid for Int32.")
+        raise InvalidRequest("id", f"The value '{excerpt(text)}' is not valid for Int32.")
     return int(text)
 
 
