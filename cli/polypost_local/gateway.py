@@ -149,13 +149,19 @@ class _Gateway(LocalApigwService):  # type: ignore[misc]  # SAM CLI has no types
     def _parse_v2_payload_format_lambda_output(
         lambda_output: str, binary_types: list[str], flask_request: Request
     ) -> tuple[int, Headers, bytes]:
-        return _read_answer(lambda_output)
+        status, headers, body = _read_answer(lambda_output)
+        if flask_request.method != "HEAD":
+            # The gateway counts the body itself; of an answer without one it knows only what the function says.
+            headers.remove("content-length")
+        return status, headers, body
 
     @staticmethod
     def service_response(body: bytes, headers: Headers, status_code: int) -> Response:
         response = Response(body, status=status_code)
         # Flask's own default; what the function leaves out is left out.
         del response.headers["content-type"]
+        if "content-length" in headers:
+            del response.headers["content-length"]
         response.headers.extend(headers)
         return response
 

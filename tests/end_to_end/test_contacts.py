@@ -220,7 +220,7 @@ def test_errors_on_the_wire(client: httpx.Client, local_stack: RunningStack) -> 
     xml = client.post(CONTACTS, content="<a/>", headers={"Content-Type": "application/xml"})
     assert (xml.status_code, list(xml.json())) == (415, ["Message"])
     for method, path, status in (
-        ("GET", f"{CONTACTS}/", 404),
+        ("GET", f"{CONTACTS}/1/no/such/thing/at/all", 404),
         ("PATCH", CONTACTS, 405),
         ("POST", f"{STORES}/1", 405),
         ("GET", f"{CONTACTS}/abc", 400),

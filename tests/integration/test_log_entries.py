@@ -318,6 +318,7 @@ def test_bad_input_names_each_wrong_field_and_stores_nothing(
     assert answer.status == 400
     code, said = message_of(json.dumps(answer.body))
     assert code == "02"
+    assert ".." not in said
     # Each field with the path to it.
     assert said.startswith(re.sub(r"The (field )?(\w+) ", r"The \1Request.\2 ", description))
     assert "TransactWriteItems" not in engine.actions("dynamodb")

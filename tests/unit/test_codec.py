@@ -450,7 +450,7 @@ def test_of_a_boolean_that_a_form_has_twice_the_first_counts(fields: str, limite
         ("Limited=on&Limited=false", {"Limited": ["The field Limited is given more than once."]}),
         ("StoreId=1&StoreId=1", {"StoreId": ["The field StoreId is given more than once."]}),
         ("Account=&Account=", {"Account": ["The field Account is given more than once."]}),
-        ("Owner.Id=1&OWNER[id]=1", {"Owner.Id": ["The field Id is given more than once."], "Owner.System": ANY}),
+        ("Owner.Id=1&OWNER[id]=1", {"Owner.Id": ["The field Owner.Id is given more than once."], "Owner.System": ANY}),
         ("Nick=a&Nick=b", {"Nick": ["The field Nick is given more than once."]}),
         ("Nick=a&nick=a", {"Nick": ["The field Nick is given more than once."]}),
         ("Owner=a&Owner.Id=1", {"Owner": ["The field Owner is given more than once."]}),

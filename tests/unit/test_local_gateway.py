@@ -256,6 +256,17 @@ def test_head_is_a_method_like_any_other_and_has_no_body(client: httpx.Client, p
             assert connection.getresponse().read() == b""
 
 
+@pytest.mark.parametrize(("method", "length"), [("HEAD", "1234"), ("GET", "4")])
+def test_the_length_of_a_body_is_the_functions_word_where_there_is_none(
+    client: httpx.Client, method: str, length: str
+) -> None:
+    said = {"statusCode": 200, "headers": {"Content-Length": "1234"}, "body": "" if method == "HEAD" else "four"}
+    for _ in range(2):
+        answer = client.request(method, "/plain", headers={"X-Do": "return", "X-Result": json.dumps(said)})
+        assert answer.headers.get_list("Content-Length") == [length]
+        assert answer.text == said["body"]
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/elsewhere"), ("POST", "/plain"), ("HEAD", "/plain"), ("PURGE", "/x")]
 )

@@ -17,6 +17,7 @@ _COMMENTS: Final = r"(?:\s|\([^()<>]*\))*"
 _URI: Final = r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>]+"
 _ELEMENT: Final = rf"{_COMMENTS}<\s*{_URI}\s*>{_COMMENTS}"
 _HEADER: Final = re.compile(rf"{_ELEMENT}(?:,{_ELEMENT})*")
+_BRACKETED: Final = re.compile(rf"<\s*({_URI})\s*>")
 
 
 def parse_list_unsubscribe(text: str) -> str:
@@ -31,7 +32,7 @@ def parse_list_unsubscribe(text: str) -> str:
         raise ValueError("must hold URIs, in ASCII")
     if len(text) > _LONGEST:
         raise ValueError(f"must not be longer than {_LONGEST} characters")
-    uris = re.findall(rf"<\s*({_URI})\s*>", text) if _HEADER.fullmatch(text) else [_lone_uri(text.strip())]
+    uris = _BRACKETED.findall(text) if _HEADER.fullmatch(text) else [_lone_uri(text.strip())]
     if max(map(len, uris)) > MAX_URI_CHARACTERS:
         raise ValueError(f"must hold URIs of at most {MAX_URI_CHARACTERS} characters")
     if not all(map(_leads_somewhere, uris)):
