@@ -40,7 +40,12 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     if isinstance(claim, Settled):
         return
     message = MessageRef(queued.message_id, queued.space, queued.mail.source_system, queued.mail.campaign_id)
-    suppressed = {address: suppression for address in standings if (suppression := standings[address].suppression(now))}
+    unsubscribable = queued.mail.list_unsubscribe is not None
+    suppressed = {
+        address: suppression
+        for address, standing in standings.items()
+        if (suppression := standing.suppression(now, unsubscribable=unsubscribable))
+    }
     if recipient in suppressed:
         event = _suppressed(message, recipient, suppressed[recipient])
         return logs.record_suppressed([event], suppressed[recipient].reason, erased=erased)
