@@ -4,6 +4,7 @@ from polypost import runtime
 from polypost.dialects import inxmail
 from polypost.models.access import Scope
 from polypost.usecases.send_mail import send_mail
+from polypost.web import pages
 from polypost.web.auth import Caller
 from polypost.web.endpoint import endpoint
 from polypost.web.http import Request, Response
@@ -13,5 +14,12 @@ from polypost.web.http import Request, Response
 def handler(request: Request, caller: Caller) -> Response:
     """Queue the mail that the request asks for."""
     mail = inxmail.decode_send(request)
-    accepted = send_mail(mail, caller.space, request.attempt, access=runtime.access(), queue=runtime.mail_queue())
+    accepted = send_mail(
+        mail,
+        caller.space,
+        pages.unsubscribe_links(request),
+        request.attempt,
+        access=runtime.access(),
+        queue=runtime.mail_queue(),
+    )
     return inxmail.encode_send(accepted)

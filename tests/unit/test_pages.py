@@ -10,7 +10,7 @@ from polypost.web import pages
 from polypost.web.endpoint import ServerError, Unavailable
 from polypost.web.http import Request, Response
 
-REQUEST = Request("GET", "/i/x", headers={"host": "acme.example.com"})
+REQUEST = Request("GET", "/i/x", domain_name="acme.example.com")
 
 
 class Seen(HTMLParser):

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import translated_errors
-from polypost.adapters.dynamodb import batch_get, to_item, update_of
+from polypost.adapters.clients import TransactionRefused, translated_errors
+from polypost.adapters.dynamodb import Table, batch_get, to_item, transact, update_of
 from polypost.models.access import SpaceSettings
 from polypost.models.contacts import email_claim
 from polypost.models.delivery import EventKind
@@ -18,6 +18,7 @@ from polypost.models.suppression import (
     Lifting,
     SuppressionReason,
 )
+from polypost.models.unsubscribe_links import Subscription, subscription_of, unsubscribe_token
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,10 +67,7 @@ class Suppressions:
 
     def decision(self, space: str, address: str, decision: Decision) -> "TransactWriteItemTypeDef":
         """The member of a transaction that writes what a person decided, in the place of what stood for the reason."""
-        value = {"at": keys.instant(decision.at), "by": decision.by, "note": decision.note}
-        if decision.message_id is not None:
-            value["messageId"] = decision.message_id
-        return self._update(space, address, {_decision_name(decision.reason): value})
+        return self._update(space, address, {_decision_name(decision.reason): _decision_value(decision)})
 
     def decide(self, space: str, address: str, decision: Decision) -> None:
         """Write what a person decided, in the place of what stood for the reason.
@@ -85,10 +83,7 @@ class Suppressions:
 
         Raises: Retryable.
         """
-        removed = [_decision_name(reason) for reason in lifting.reasons]
-        removed += sorted(map(_lifting_name, standing.liftings))[: 1 - MOST_LIFTINGS]
-        value = {"reasons": sorted(lifting.reasons), "by": lifting.by, "note": lifting.note}
-        self._write(self._update(space, address, {_lifting_name(lifting): value}, removed))
+        self._write(self._update(space, address, *_lifted(standing, lifting)))
 
     def change(
         self, space: str, address: str, old: Collection[Ground], new: Collection[Ground]
@@ -106,12 +101,63 @@ class Suppressions:
     def _update(
         self, space: str, address: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
     ) -> "TransactWriteItemTypeDef":
-        key = to_item(keys.suppression(space, keys.address_hash(self._address_key(), address)))
+        return self._update_of(space, keys.address_hash(self._address_key(), address), set_values, remove)
+
+    def _update_of(
+        self, space: str, address_hash: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
+    ) -> "TransactWriteItemTypeDef":
+        key = to_item(keys.suppression(space, address_hash))
         return {"Update": {"TableName": self._table, "Key": key} | update_of(set_values, remove)}
 
     def _write(self, member: "TransactWriteItemTypeDef") -> None:
         with translated_errors("dynamodb.UpdateItem"):
             self._client.update_item(**member["Update"])
+
+    # --- by the links of mails ----------------------------------------------------------------------------------------
+
+    def unsubscribe_token(self, space: str, address: str, message_id: str) -> str:
+        """The token of the link by which a message's recipient unsubscribes."""
+        address_key = self._address_key()
+        return unsubscribe_token(Subscription(space, keys.address_hash(address_key, address), message_id), address_key)
+
+    def subscription(self, token: str) -> Subscription | None:
+        """The subscription that a token ends; None for one that this stack did not make."""
+        return subscription_of(token, self._address_key())
+
+    def standing_of(self, subscription: Subscription) -> AddressStanding:
+        """The standing of a subscription's address, but for the limits of the contact that has it.
+
+        Raises: Retryable.
+        """
+        item = Table(self._client, self._table).get(keys.suppression(subscription.space, subscription.address_hash))
+        return self._standing(subscription.space, item or {})
+
+    def ending(self, subscription: Subscription, decision: Decision) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that ends a subscription; it is refused where it has ended already."""
+        name = _decision_name(decision.reason)
+        member = self._update_of(subscription.space, subscription.address_hash, {name: _decision_value(decision)})
+        return _only_if("attribute_not_exists", name, member)
+
+    def renewal(
+        self, subscription: Subscription, standing: AddressStanding, lifting: Lifting
+    ) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that takes back that a subscription ended; it is refused where it has not.
+
+        Parameters: standing, that of the address.
+        """
+        member = self._update_of(subscription.space, subscription.address_hash, *_lifted(standing, lifting))
+        return _only_if("attribute_exists", _decision_name(SuppressionReason.UNSUBSCRIBED), member)
+
+    def commit(self, *members: "TransactWriteItemTypeDef") -> bool:
+        """Write all of it; False if a condition refused it, so that nothing was written.
+
+        Raises: Retryable.
+        """
+        try:
+            transact(self._client, members)
+        except TransactionRefused:
+            return False
+        return True
 
     def _standing(self, space: str, suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:
         grounds = frozenset(_ground(name, value) for name, value in suppression.items() if name.startswith(_GROUND))
@@ -160,6 +206,11 @@ def _decision_name(reason: SuppressionReason) -> str:
     return f"{_DECISION}#{reason}"
 
 
+def _decision_value(decision: Decision) -> dict[str, str]:
+    value = {"at": keys.instant(decision.at), "by": decision.by, "note": decision.note}
+    return value if decision.message_id is None else value | {"messageId": decision.message_id}
+
+
 def _decision(name: str, value: Mapping[str, str]) -> Decision:
     return Decision(
         reason=SuppressionReason(name.removeprefix(f"{_DECISION}#")),
@@ -172,6 +223,21 @@ def _decision(name: str, value: Mapping[str, str]) -> Decision:
 
 def _lifting_name(lifting: Lifting) -> str:
     return f"{_LIFTING}#{keys.instant(lifting.at)}"
+
+
+def _lifted(standing: AddressStanding, lifting: Lifting) -> tuple[dict[str, Any], list[str]]:
+    """What a lifting sets and what it takes away."""
+    removed = [_decision_name(reason) for reason in lifting.reasons]
+    removed += sorted(map(_lifting_name, standing.liftings))[: 1 - MOST_LIFTINGS]
+    value = {"reasons": sorted(lifting.reasons), "by": lifting.by, "note": lifting.note}
+    return {_lifting_name(lifting): value}, removed
+
+
+def _only_if(function: str, attribute: str, member: "TransactWriteItemTypeDef") -> "TransactWriteItemTypeDef":
+    """An update under a condition on one of the attributes that it changes."""
+    update = member["Update"]
+    (placeholder,) = (each for each, name in update["ExpressionAttributeNames"].items() if name == attribute)
+    return {"Update": {**update, "ConditionExpression": f"{function}({placeholder})"}}
 
 
 def _lifting(name: str, value: Mapping[str, Any]) -> Lifting:

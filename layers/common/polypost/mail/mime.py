@@ -20,10 +20,12 @@ _LONGEST_PLAIN_WORD = 60
 _HEADERS = compat32.clone(linesep="\r\n", max_line_length=998)
 
 
-def build(queued: QueuedMail) -> bytes:
+def build(queued: QueuedMail, unsubscribe_link: str | None = None) -> bytes:
     """The MIME message: headers in ASCII, bodies in quoted-printable or base64, lines ended by CRLF.
 
     The Bcc is the envelope's business and stands in no header.
+
+    Parameters: unsubscribe_link, by which the one who is sent this message unsubscribes, in a mail with our own links.
     """
     mail = queued.mail
     headers = Message(policy=_HEADERS)
@@ -35,6 +37,10 @@ def build(queued: QueuedMail) -> bytes:
     headers["Date"] = format_datetime(queued.accepted_at)
     if mail.list_unsubscribe:
         headers["List-Unsubscribe"] = re.sub(r">\s*,\s*<", ">,\n <", mail.list_unsubscribe)
+    elif unsubscribe_link:
+        # What RFC 8058 asks for: one https URI, and that a POST to it unsubscribes.
+        headers["List-Unsubscribe"] = f"<{unsubscribe_link}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     headers[MESSAGE_ID_HEADER] = queued.message_id
 
     body = EmailMessage(policy=SMTP)

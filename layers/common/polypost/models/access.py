@@ -44,7 +44,8 @@ class SpaceSettings(BaseModel):
     a Phone if their PhoneCountryCodes differ. `visitor_details`: of who follows a link, IP address and browser are
     recorded, and not the time alone. `soft_bounce_limit`: after so many soft bounces an address gets no more mail, 0
     for never. `sender`: whom the mails are from that the space itself writes. `shops`: what the links in them lead to,
-    at most one for each channel.
+    at most one for each channel. `unsubscribe_link`: a mail whose caller gave no List-Unsubscribe gets our own, unless
+    its source system is one of `transactional`.
     """
 
     # What a newer release stored is no error to an older one.
@@ -56,11 +57,17 @@ class SpaceSettings(BaseModel):
     soft_bounce_limit: int = 5
     sender: Mailbox | None = None
     shops: tuple[Shop, ...] = ()
+    unsubscribe_link: bool = False
+    transactional: tuple[str, ...] = ()
 
     def shop_url(self, channel: str) -> str | None:
         """The address of a channel's shop, if it has one."""
         urls = {shop.channel: shop.url for shop in self.shops}
         return urls.get(channel) or urls.get("")
+
+    def adds_unsubscribe_link(self, source_system: str | None) -> bool:
+        """Whether a mail of a source system gets our own List-Unsubscribe if its caller gave none."""
+        return self.unsubscribe_link and source_system not in self.transactional
 
 
 class Space(BaseModel):

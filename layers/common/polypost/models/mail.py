@@ -28,7 +28,8 @@ class Mail(_Frozen):
     """One mail to one recipient.
 
     `text` and `html` are the body's parts, at least one of them not empty. `list_unsubscribe` is the header's whole
-    value (RFC 2369). `source_system` and `campaign_id` come back in the lists of bounces and complaints.
+    value (RFC 2369), as the caller gave it; `unsubscribe_links` is what our own links begin with, in a mail that has
+    them in its place. `source_system` and `campaign_id` come back in the lists of bounces and complaints.
     """
 
     sender: Mailbox
@@ -37,10 +38,16 @@ class Mail(_Frozen):
     reply_to: Mailbox | None = None
     bcc: str | None = None
     list_unsubscribe: str | None = None
+    unsubscribe_links: str | None = None
     text: str | None = None
     html: str | None = None
     source_system: str | None = None
     campaign_id: str | None = None
+
+    @property
+    def is_unsubscribable(self) -> bool:
+        """Whether the mail carries List-Unsubscribe, and so is kept from who unsubscribed."""
+        return self.list_unsubscribe is not None or self.unsubscribe_links is not None
 
 
 class QueuedMail(_Frozen):

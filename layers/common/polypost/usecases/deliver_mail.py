@@ -40,11 +40,10 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     if isinstance(claim, Settled):
         return
     message = MessageRef(queued.message_id, queued.space, queued.mail.source_system, queued.mail.campaign_id)
-    unsubscribable = queued.mail.list_unsubscribe is not None
     suppressed = {
         address: suppression
         for address, standing in standings.items()
-        if (suppression := standing.suppression(now, unsubscribable=unsubscribable))
+        if (suppression := standing.suppression(now, unsubscribable=queued.mail.is_unsubscribable))
     }
     if recipient in suppressed:
         event = _suppressed(message, recipient, suppressed[recipient])
@@ -55,8 +54,10 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     for address in bcc:
         if address not in erased:
             logs.record_copy(queued, address)
+    # A Bcc gets the same message, and is not to unsubscribe the recipient: such a mail has no link.
+    link = None if bcc else _unsubscribe_link(queued, recipient, suppressions)
     try:
-        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued))
+        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued, link))
     except MailRefused as refusal:
         events = [_rejected(message, address, str(refusal)) for address in (recipient, *bcc)]
         logs.record_refused(events, str(refusal), erased=erased)
@@ -87,6 +88,12 @@ def _recipients(queued: QueuedMail) -> list[str]:
     """The recipient, and the Bcc if it is somebody else: nobody gets a mail twice."""
     recipient, bcc = queued.mail.recipient.address, queued.mail.bcc
     return [recipient] if bcc is None or normalised(bcc) == normalised(recipient) else [recipient, bcc]
+
+
+def _unsubscribe_link(queued: QueuedMail, address: str, suppressions: Suppressions) -> str | None:
+    """The link by which one of a mail's recipients unsubscribes, in a mail with our own links."""
+    links = queued.mail.unsubscribe_links
+    return links and links + suppressions.unsubscribe_token(queued.space, address, queued.message_id)
 
 
 def _rejected(message: MessageRef, address: str, reason: str) -> DeliveryEvent:

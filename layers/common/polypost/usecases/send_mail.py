@@ -13,16 +13,23 @@ class UnverifiedSender(InvalidRequest):
     """A sender whose domain the space has not verified."""
 
 
-def send_mail(mail: Mail, space: str, attempt: Attempt, *, access: AccessTable, queue: MailQueue) -> AcceptedMail:
+def send_mail(
+    mail: Mail, space: str, unsubscribe_links: str, attempt: Attempt, *, access: AccessTable, queue: MailQueue
+) -> AcceptedMail:
     """Queue a mail, in one call to SQS and with no row written.
 
-    Tried again, it queues the mail under the same id, of which the worker sends one.
+    Tried again, it queues the mail under the same id, of which the worker sends one. The worker has no request to tell
+    it a host, so what its links begin with is queued with the mail.
+
+    Parameters: unsubscribe_links, what links for unsubscribing begin with: a link's token is the rest.
 
     Raises: UnverifiedSender; PayloadTooLarge; Retryable, when it could not be queued.
     """
     domain = domain_of(mail.sender.address)
     if not access.is_verified_sender(space, domain):
         raise UnverifiedSender("sender", f"sender: {domain} is not a verified sender domain of this space")
+    if not mail.is_unsubscribable and access.settings(space).adds_unsubscribe_link(mail.source_system):
+        mail = mail.model_copy(update={"unsubscribe_links": unsubscribe_links})
     message_id = new_message_id(attempt)
     queue.put(QueuedMail(message_id=message_id, space=space, accepted_at=attempt.first_seen, mail=mail))
     return AcceptedMail(message_id=message_id, accepted_at=attempt.first_seen)
