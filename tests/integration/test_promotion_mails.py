@@ -110,7 +110,7 @@ def shopper(api: Api, engine: Engine) -> Shopper:
 def leads_to_no_shop(mail: Mail) -> bool:
     """Whether the only link of a mail is the one for unsubscribing."""
     (link,) = re.findall(r'href="([^"]*)', str(mail.html))
-    return link.startswith(str(mail.unsubscribe_links))
+    return str(link).startswith(str(mail.unsubscribe_links))
 
 
 # --- The mail ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ addresses = st.tuples(locals_, st.integers(1, 180)).map(lambda parts: f"{parts[0
 bodies = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1)
 
 
-def build(**changes: object) -> bytes:
+def build(unsubscribe_link: str | None = None, **changes: object) -> bytes:
     values = {
         "sender": Mailbox(address="info@example.com"),
         "recipient": Mailbox(address="max@example.net"),
@@ -34,7 +34,7 @@ def build(**changes: object) -> bytes:
         accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         mail=Mail.model_validate(values | changes),
     )
-    return mime.build(queued)
+    return mime.build(queued, unsubscribe_link)
 
 
 def parsed(raw: bytes) -> Message:
@@ -113,6 +113,19 @@ def test_a_long_list_unsubscribe_is_folded_between_its_uris_and_not_encoded() ->
     assert (
         f"List-Unsubscribe: <https://www.example.com/{'u' * 200}>,\r\n <mailto:unsub@example.com>\r\n".encode() in raw
     )
+
+
+def test_our_own_link_stands_in_one_line_with_the_word_for_one_click() -> None:
+    link = f"https://{'s' * 63}.mail.example.com/u/{'t' * 144}"
+    raw = build(link)
+    assert f"\r\nList-Unsubscribe: <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode() in raw
+    for name in ("List-Unsubscribe", "List-Unsubscribe-Post"):
+        assert len(parsed(raw).get_all(name, [])) == 1
+
+
+def test_without_a_link_there_is_no_word_for_one_click() -> None:
+    assert parsed(build(list_unsubscribe="<https://shop.example/u>"))["List-Unsubscribe-Post"] is None
+    assert parsed(build())["List-Unsubscribe"] is None
 
 
 @given(text=bodies, html=bodies)

@@ -56,8 +56,8 @@ def encode_subscription(state: SubscriptionState) -> Response:
     """200: whether somebody gets a space's mails, with the button that changes it."""
     mails = f"emails from {state.sender}" if state.sender else "these emails"
     if state.unsubscribed:
-        sentence = f"You no longer get {mails}. One that concerns you alone, such as an invoice, may still reach you."
-        return _page(HTTPStatus.OK, "You are unsubscribed", sentence, _UNDO)
+        rest = "An email that concerns you alone, such as an invoice, may still reach you."
+        return _page(HTTPStatus.OK, "You are unsubscribed", f"You no longer get {mails}. {rest}", _UNDO)
     if state.changed:
         return _page(HTTPStatus.OK, "You are subscribed again", f"You can get {mails} again.", _UNSUBSCRIBE)
     return _page(HTTPStatus.OK, "Unsubscribe", f"Do you want to stop getting {mails}?", _UNSUBSCRIBE)
