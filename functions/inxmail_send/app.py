@@ -5,6 +5,7 @@ from polypost.dialects import inxmail
 from polypost.models.access import Scope
 from polypost.usecases.forecast_mail import forecast_mail
 from polypost.usecases.send_mail import send_mail
+from polypost.web import pages
 from polypost.web.auth import Caller
 from polypost.web.endpoint import endpoint
 from polypost.web.http import Request, Response
@@ -14,7 +15,12 @@ def dry_run(request: Request, caller: Caller) -> Response:
     """Tell what would become of the mail that the request asks for."""
     mail = inxmail.decode_send(request)
     forecasts = forecast_mail(
-        mail, caller.space, request.attempt, access=runtime.access(), suppressions=runtime.suppressions()
+        mail,
+        caller.space,
+        pages.unsubscribe_links(request),
+        request.attempt,
+        access=runtime.access(),
+        suppressions=runtime.suppressions(),
     )
     return inxmail.encode_forecast(forecasts)
 
@@ -23,5 +29,12 @@ def dry_run(request: Request, caller: Caller) -> Response:
 def handler(request: Request, caller: Caller) -> Response:
     """Queue the mail that the request asks for."""
     mail = inxmail.decode_send(request)
-    accepted = send_mail(mail, caller.space, request.attempt, access=runtime.access(), queue=runtime.mail_queue())
+    accepted = send_mail(
+        mail,
+        caller.space,
+        pages.unsubscribe_links(request),
+        request.attempt,
+        access=runtime.access(),
+        queue=runtime.mail_queue(),
+    )
     return inxmail.encode_send(accepted)

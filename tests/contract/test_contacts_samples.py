@@ -97,7 +97,7 @@ def test_create_response(accept: str) -> None:
         # Two bytes, of which the store makes eight.
         version=b64decode("QEA="),
     )
-    request = Request("POST", "/api/v1/Contacts", headers={"host": "acme.example.com", "accept": accept})
+    request = Request("POST", "/api/v1/Contacts", headers={"accept": accept}, domain_name="acme.example.com")
     response = encode_created(request, contact)
     assert json_tokens(response.body) == json_tokens(sample("create-response-201.json"))
     assert response.status == HTTPStatus.CREATED

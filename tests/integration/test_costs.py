@@ -25,8 +25,10 @@ from support.template_engine import Engine
 from .conftest import SECRET, Api
 from .test_contacts_api import CONTACTS
 from .test_event_lists import START, store
+from .test_history import create
 from .test_interactions import body, create_contact, created, set_landing_page, visit
 from .test_promotion_mails import SENDER, change_settings, new_customer
+from .test_unsubscribe import follow, link_to, undo, unsubscribe
 from .test_worker import queue_mail
 
 COSTS = Path(__file__).parents[2] / "docs" / "costs.md"
@@ -174,7 +176,12 @@ def measured(api: Api, engine: Engine) -> dict[str, Counter[str]]:
     operations["log a mail of another system"] = count(
         engine, lambda: api.http("POST", "/api/v1/contact/coffeepage", body=entry), API_requests=1, function_runs=1
     )
-    return operations | measured_contacts(api, engine) | measured_interactions(api, engine)
+    return (
+        operations
+        | measured_contacts(api, engine)
+        | measured_interactions(api, engine)
+        | measured_subscriptions(api, engine)
+    )
 
 
 def measured_contacts(api: Api, engine: Engine) -> dict[str, Counter[str]]:
@@ -217,6 +224,20 @@ def measured_interactions(api: Api, engine: Engine) -> dict[str, Counter[str]]:
         "create an interaction": count(engine, lambda: created(api, InteractionIdentity="3"), **request),
         "create it again": count(engine, lambda: created(api, InteractionIdentity="3"), **request),
         "follow its link, as a contact": count(engine, lambda: visit(api, url), **request),
+    }
+
+
+def measured_subscriptions(api: Api, engine: Engine) -> dict[str, Counter[str]]:
+    create(api, Email="ann@example.net")
+    url = link_to(api, "ann@example.net")
+    unsubscribe(api, url)
+    undo(api, url)
+    request = {"API_requests": 1, "function_runs": 1}
+    return {
+        "look at the page of a link to unsubscribe by": count(engine, lambda: follow(api, url), **request),
+        "unsubscribe, as a contact": count(engine, lambda: unsubscribe(api, url), **request),
+        "unsubscribe again": count(engine, lambda: unsubscribe(api, url), **request),
+        "take it back, as a contact": count(engine, lambda: undo(api, url), **request),
     }
 
 

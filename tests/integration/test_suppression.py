@@ -3,6 +3,7 @@
 import itertools
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,16 @@ from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import EventKind, MessageRef
-from polypost.models.suppression import MOST_GROUNDS, AddressStanding, Ground, SuppressionReason
+from polypost.models.suppression import (
+    MOST_GROUNDS,
+    MOST_LIFTINGS,
+    RECIPIENT,
+    AddressStanding,
+    Decision,
+    Ground,
+    Lifting,
+    SuppressionReason,
+)
 from polypost.usecases.create_contact import create_contact
 from polypost.usecases.delete_contact import delete_contact
 from support.inxmail import send_body
@@ -231,8 +241,8 @@ def test_a_limit_until_a_moment(api: Api, engine: Engine) -> None:
     assert (row["type"], row["errorCode"]) == ("Soft", "4.7.1")
     until = standing(api).limited_until
     assert until is not None
-    assert standing(api).suppression(until - timedelta(seconds=1)) is not None
-    assert standing(api).suppression(until) is None
+    assert standing(api).suppression(until - timedelta(seconds=1), unsubscribable=False) is not None
+    assert standing(api).suppression(until, unsubscribable=False) is None
 
 
 def test_a_limit_that_has_passed_or_was_lifted(api: Api, engine: Engine) -> None:
@@ -315,7 +325,7 @@ def set_soft_bounce_limit(api: Api, limit: int) -> None:
 
 
 def reason(api: Api) -> str | None:
-    suppression = standing(api).suppression(datetime.now(UTC))
+    suppression = standing(api).suppression(datetime.now(UTC), unsubscribable=True)
     return suppression.reason if suppression else None
 
 
@@ -425,3 +435,71 @@ def test_a_suppression_says_since_when_for_which_message_and_by_which_rule(api: 
         fact_id="feedback-1",
         rule="status-address",
     )
+
+
+# --- Suppressions that no event caused --------------------------------------------------------------------------------
+
+UNSUBSCRIBE = "<https://shop.example/unsubscribe>"
+
+
+def decision(reason: SuppressionReason, **members: Any) -> Decision:
+    return replace(Decision(reason, at(0), RECIPIENT), **members)
+
+
+def test_a_decision_is_read_as_it_was_written(api: Api) -> None:
+    by_hand = decision(SuppressionReason.MANUAL, by="anna", note="Asked for it by phone, 100% #sure.")
+    unsubscribed = decision(SuppressionReason.UNSUBSCRIBED, message_id=message(api).message_id)
+    for each in (by_hand, unsubscribed):
+        runtime.suppressions().decide(api.space, TO, each)
+    assert standing(api).decisions == {by_hand, unsubscribed}
+    assert standing(api).reasons(at(1)) == ["added by hand", "unsubscribed"]
+    later = decision(SuppressionReason.MANUAL, at=at(1), by="bert")
+    runtime.suppressions().decide(api.space, TO, later)
+    assert standing(api).decisions == {later, unsubscribed}
+
+
+@pytest.mark.parametrize("mail", [{}, {"listUnsubscribe": UNSUBSCRIBE}], ids=["invoice", "newsletter"])
+def test_an_address_that_was_added_by_hand_gets_no_mail(api: Api, engine: Engine, mail: dict[str, str]) -> None:
+    runtime.suppressions().decide(api.space, TO, decision(SuppressionReason.MANUAL))
+    assert send(api, engine, **mail) == []
+    (row,) = api.bounces().body["bounces"]
+    assert (row["type"], row["errorCode"], row["errorText"]) == ("Hard", "5.7.1", "Not sent: added by hand")
+
+
+def test_who_unsubscribed_gets_invoices_and_no_newsletters(api: Api, engine: Engine) -> None:
+    runtime.suppressions().decide(api.space, TO, decision(SuppressionReason.UNSUBSCRIBED))
+    assert send(api, engine) == [[TO]]
+    assert api.bounces().body["bounces"] == []
+    assert send(api, engine, recipient="ann@example.net", bccRecipient=TO, listUnsubscribe=UNSUBSCRIBE) == [
+        ["ann@example.net"]
+    ]
+    assert send(api, engine, listUnsubscribe=UNSUBSCRIBE) == []
+    rows = api.bounces().body["bounces"]
+    assert {(row["recipient"], row["type"], row["errorText"]) for row in rows} == {
+        (TO, "Hard", "Not sent: unsubscribed")
+    }
+    assert len(rows) == 2
+
+
+def test_who_unsubscribed_and_complained_gets_no_mail_at_all(api: Api, engine: Engine) -> None:
+    runtime.suppressions().decide(api.space, TO, decision(SuppressionReason.UNSUBSCRIBED))
+    api.notify(complaint(api))
+    assert send(api, engine) == []
+    assert reason(api) == "complaint"
+
+
+def test_a_decision_that_was_lifted_ends_and_the_lifting_is_remembered(api: Api, engine: Engine) -> None:
+    for each in (SuppressionReason.MANUAL, SuppressionReason.UNSUBSCRIBED):
+        runtime.suppressions().decide(api.space, TO, decision(each))
+    lifting = Lifting(frozenset({SuppressionReason.UNSUBSCRIBED}), at(1), "anna", "He asked for the newsletter again.")
+    runtime.suppressions().lift(api.space, TO, standing(api), lifting)
+    assert standing(api).decisions == {decision(SuppressionReason.MANUAL)}
+    assert standing(api).liftings == {lifting}
+
+
+def test_the_last_liftings_are_remembered(api: Api) -> None:
+    for day in range(MOST_LIFTINGS + 2):
+        lifting = Lifting(frozenset({SuppressionReason.MANUAL}), at(day), "anna", "")
+        runtime.suppressions().lift(api.space, TO, standing(api), lifting)
+        assert len(standing(api).liftings) == min(day + 1, MOST_LIFTINGS)
+    assert sorted(each.at for each in standing(api).liftings) == [at(day) for day in range(2, MOST_LIFTINGS + 2)]

@@ -25,7 +25,11 @@ def http_event(
         "routeKey": f"{method} {route or path}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"host": host, "x-forwarded-proto": "https"}
+        "headers": {
+            "host": host,
+            "x-forwarded-port": host.partition(":")[2] or "443",
+            "x-forwarded-proto": "https",
+        }
         | {name.lower(): value for name, value in (headers or {}).items()},
         "requestContext": {
             "domainName": host.partition(":")[0],

@@ -33,6 +33,9 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     "stores_list": ({200}, ""),
     "stores_read": ({200}, "Id"),
     "stratuscore_log": ({200}, "Message"),
+    # Tokens are signed with a key that each stack makes for itself.
+    "unsubscribe_page": ({404}, ""),
+    "unsubscribe_post": ({404}, ""),
 }
 
 

@@ -33,7 +33,7 @@ CODEC = Codec(reads=(JSON, XML), writes=(JSON, XML))
 
 def answer(error: RequestError, **headers: str) -> Response:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = Request("PUT", "/api/x", "a=b", headers={"host": "example.com", **headers})
+    request = Request("PUT", "/api/x", "a=b", headers=headers, domain_name="example.com")
     return encode_error(request, error, CODEC)
 
 

@@ -36,7 +36,7 @@ LONGEST_RESULT = 6_291_556
 
 
 def request(query: str = "") -> Request:
-    return Request("GET", "/api/v1/Contacts", query, headers={"host": "acme.example.com"})
+    return Request("GET", "/api/v1/Contacts", query, domain_name="acme.example.com")
 
 
 # --- Queries ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.explanations import QUEUE_KEEPS, Explanation, Trace, explain, obstacles
-from polypost.models.suppression import AddressStanding, Ground, SuppressionReason
+from polypost.models.suppression import AddressStanding, Decision, Ground, SuppressionReason
 from polypost_local.template import read_template
 from support.template_engine import ROOT
 
@@ -159,6 +159,8 @@ def test_what_a_bounce_tells(members: dict[str, Any], sentence: str) -> None:
     [
         ("complaint", "the recipient complained about an earlier mail"),
         ("hard bounce", "an earlier mail to the address bounced for good"),
+        ("added by hand", "the address was suppressed by hand"),
+        ("unsubscribed", "mails like this were unsubscribed"),
         ("repeated soft bounces", "one mail after the other to the address bounced, the last"),
         (
             "limited permanently",
@@ -246,11 +248,23 @@ def test_what_keeps_mail_from_an_address() -> None:
             SuppressionReason.REPEATED_SOFT_BOUNCES,
         )
     )
-    everything = AddressStanding(grounds, soft_bounce_limit=1, limited_permanently=True, limited_until=until)
+    decisions = frozenset(
+        Decision(reason, NOW, "key-1", "asked for it")
+        for reason in (SuppressionReason.MANUAL, SuppressionReason.UNSUBSCRIBED)
+    )
+    everything = AddressStanding(
+        grounds,
+        soft_bounce_limit=1,
+        limited_permanently=True,
+        limited_until=until,
+        decisions=decisions,
+    )
     assert list(obstacles(everything, NOW)) == list(SuppressionReason)
     told_of = obstacles(everything, NOW)[SuppressionReason.COMPLAINT]
     where = f"on {AT} (message {REF.message_id}, rule a-rule)"
     assert told_of == f"the recipient complained about an earlier mail {where}"
+    by_hand = obstacles(everything, NOW)[SuppressionReason.MANUAL]
+    assert by_hand == f"the address was suppressed by hand on {AT} by key-1: asked for it"
     for standing in (
         AddressStanding(),
         *(AddressStanding(frozenset({ground}), soft_bounce_limit=1) for ground in grounds),
@@ -258,5 +272,5 @@ def test_what_keeps_mail_from_an_address() -> None:
         AddressStanding(limited_until=until),
         AddressStanding(limited_until=NOW),
     ):
-        decisive = standing.suppression(NOW)
+        decisive = standing.suppression(NOW, unsubscribable=True)
         assert list(obstacles(standing, NOW)) == ([decisive.reason] if decisive else [])

@@ -32,7 +32,12 @@ def test_an_event_of_aws() -> None:
 
 def test_an_event_of_sam_local() -> None:
     event: dict[str, Any] = http_event("POST", "/a", host="localhost:3000") | {
-        "headers": {"Host": "localhost:3000", "Content-Type": "application/json", "X-Forwarded-Proto": "http"},
+        "headers": {
+            "Host": "localhost:3000",
+            "Content-Type": "application/json",
+            "X-Forwarded-Proto": "http",
+            "X-Forwarded-Port": "3000",
+        },
         "body": '{"ä": 1}',
         "rawQueryString": "",
     }
@@ -76,7 +81,32 @@ def test_query_parameters() -> None:
     ("forwarded", "origin"), [("http", "http://h"), ("https", "https://h"), ("x>; rel=y, <", "https://h")]
 )
 def test_the_origin_is_of_a_known_scheme(forwarded: str, origin: str) -> None:
-    assert Request("GET", "/", headers={"x-forwarded-proto": forwarded, "host": "h"}).origin == origin
+    assert Request("GET", "/", headers={"x-forwarded-proto": forwarded}, domain_name="h").origin == origin
+
+
+@pytest.mark.parametrize(
+    ("proto", "port", "origin"),
+    [
+        ("https", "443", "https://h"),
+        ("https", "8443", "https://h:8443"),
+        ("https", "80", "https://h:80"),
+        ("http", "80", "http://h"),
+        ("http", "3000", "http://h:3000"),
+        ("https", "", "https://h"),
+        ("https", "x", "https://h"),
+        ("https", "443@evil.example", "https://h"),
+        ("https", "٣", "https://h"),
+        ("https", "8443\n", "https://h"),
+    ],
+)
+def test_the_origin_names_a_port_that_is_not_the_schemes(proto: str, port: str, origin: str) -> None:
+    headers = {"x-forwarded-proto": proto, "x-forwarded-port": port, "host": "h:9999"}
+    assert Request("GET", "/", headers=headers, domain_name="h").origin == origin
+
+
+def test_the_origin_is_not_what_the_client_calls_the_host() -> None:
+    event = http_event("GET", "/", headers={"Host": "evil.example"}, host="acme.example.com")
+    assert Request.from_event(event).origin == "https://acme.example.com"
 
 
 def text(body: bytes, content_type: str | None = "application/json") -> str:

@@ -31,7 +31,8 @@ PROMOTION = PromotionCode(
     channel_id="C",
 )
 LINK = "https://shop.example.com/p?a=1&b=2"
-FULL = promotion_variables(PROMOTION, link=LINK, first_name="Ann", last_name="Lee")
+UNSUBSCRIBE_LINK = "https://mail.example.com/u/token"
+FULL = promotion_variables(PROMOTION, link=LINK, first_name="Ann", last_name="Lee", unsubscribe_link=UNSUBSCRIBE_LINK)
 BARE = dict.fromkeys(VARIABLES, "") | {"code": "CC2M8Y5VY4MW"}
 
 
@@ -75,12 +76,13 @@ def test_the_default_with_everything() -> None:
     assert mail.subject == "10 EUR & more: your promotion code"
     assert mail.text == (
         "Hello Ann,\n\nhere is your promotion code for 10 EUR & more:\n\n    CC2M8Y5VY4MW\n\n"
-        f"First line.\nSecond <line>.\n\nUse it here: {LINK}\n\nEnter the code at the checkout."
+        f"First line.\nSecond <line>.\n\nUse it here: {LINK}\n\nEnter the code at the checkout.\n\n"
+        f"Unsubscribe: {UNSUBSCRIBE_LINK}"
     )
     page = Elements(mail.html)
     assert page.open == []
     # Nothing is loaded from elsewhere.
-    assert page.addresses == [LINK]
+    assert page.addresses == [LINK, UNSUBSCRIBE_LINK]
     assert page.text == [
         "10 EUR & more",
         "10 EUR & more",
@@ -90,6 +92,8 @@ def test_the_default_with_everything() -> None:
         "Second <line>.",
         "Use the code",
         "Enter the code at the checkout.",
+        "Unsubscribe",
+        "from emails like this one.",
     ]
 
 

@@ -23,7 +23,7 @@ addresses = st.tuples(locals_, st.integers(1, 180)).map(lambda parts: f"{parts[0
 bodies = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1)
 
 
-def build(*, one_click: bool = False, **changes: object) -> bytes:
+def build(unsubscribe_link: str | None = None, *, one_click: bool = False, **changes: object) -> bytes:
     values = {
         "sender": Mailbox(address="info@example.com"),
         "recipient": Mailbox(address="max@example.net"),
@@ -36,7 +36,7 @@ def build(*, one_click: bool = False, **changes: object) -> bytes:
         accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         mail=Mail.model_validate(values | changes),
     )
-    return mime.build(queued, one_click=one_click)
+    return mime.build(queued, unsubscribe_link, one_click=one_click)
 
 
 def parsed(raw: bytes) -> Message:
@@ -162,6 +162,19 @@ def test_one_click_is_said_where_it_is_wanted_and_there_is_an_https_uri(
     if said is not None:
         names = message.keys()
         assert names.index("List-Unsubscribe-Post") == names.index("List-Unsubscribe") + 1
+
+
+def test_our_own_link_stands_in_one_line_with_the_word_for_one_click() -> None:
+    link = f"https://{'s' * 63}.mail.example.com/u/{'t' * 144}"
+    raw = build(link)
+    assert f"\r\nList-Unsubscribe: <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode() in raw
+    for name in ("List-Unsubscribe", "List-Unsubscribe-Post"):
+        assert len(parsed(raw).get_all(name, [])) == 1
+
+
+def test_without_a_link_there_is_no_word_for_one_click() -> None:
+    assert parsed(build(list_unsubscribe="<https://shop.example/u>"))["List-Unsubscribe-Post"] is None
+    assert parsed(build())["List-Unsubscribe"] is None
 
 
 @given(text=bodies, html=bodies)

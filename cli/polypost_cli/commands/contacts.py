@@ -137,7 +137,7 @@ def show(target: Target, contact_id: int, space: str | None, document: Path | No
         show_json(members | {"permission_history": [_members(change) for change in history]})
         return
     show_facts((name, cell or None) for name, cell in zip(EXPORTED, encode_cells(contact), strict=True))
-    columns = ("changed", "limited permanently", "limited until", "source", "by")
+    columns = ("changed", "limited permanently", "limited until", "unsubscribed", "source", "by")
     show_table(columns, map(_row, history), nothing="Its mails were never limited.")
 
 
@@ -147,6 +147,7 @@ def _members(change: PermissionChange) -> dict[str, object]:
         "changed_at": str(change.changed_at),
         "limit_mails_permanently": change.limit_mails_permanently,
         "limit_mails_temporarily_until": str(until) if until else None,
+        "unsubscribed": change.unsubscribed,
         "source": change.source,
         "changed_by": change.changed_by,
     }
@@ -158,6 +159,7 @@ def _row(change: PermissionChange) -> tuple[str, ...]:
         str(change.changed_at),
         "yes" if change.limit_mails_permanently else "no",
         str(until or ""),
+        {None: "", True: "yes", False: "no longer"}[change.unsubscribed],
         change.source or "",
         change.changed_by,
     )

@@ -82,7 +82,7 @@ def send(
         source_system=_SOURCE_SYSTEM,
     )
     attempt = Attempt.fresh(datetime.now(UTC))
-    accepted = send_mail(mail, space, attempt, access=target.access, queue=target.mail_queue)
+    accepted = send_mail(mail, space, None, attempt, access=target.access, queue=target.mail_queue)
     if not as_json:
         click.echo(f"message   {accepted.message_id}")
     explanation = None if wait is None else _follow(target, accepted.message_id, wait)

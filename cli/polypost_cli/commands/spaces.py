@@ -11,7 +11,7 @@ from pydantic import HttpUrl, ValidationError
 
 from polypost.models.access import Shop, Space
 from polypost.models.addresses import InvalidAddress, domain_of, parse_address
-from polypost.models.mail import Mailbox
+from polypost.models.mail import MAX_TAG_BYTES, Mailbox
 from polypost.models.suppression import MOST_GROUNDS, SOFT_BOUNCE_WINDOW
 from polypost_cli.output import as_json, progress, short_text, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
@@ -23,6 +23,14 @@ def _switch(option: str, help_text: str) -> Callable[[Callable[..., None]], Call
     return click.option(
         option, type=click.Choice([*read]), callback=lambda ctx, param, value: read.get(value), help=help_text
     )
+
+
+def _source_systems(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The source systems that were given; none at all where an empty one stands for them, None for no option."""
+    for name in given:
+        if len(name.encode()) > MAX_TAG_BYTES:
+            raise click.BadParameter(f"{name:.40} is longer than {MAX_TAG_BYTES} bytes", ctx, param)
+    return tuple(sorted({*filter(None, given)})) if given else None
 
 
 class Sender(click.ParamType):
@@ -72,8 +80,10 @@ def _shown(value: object) -> object:
             return ("off", "on")[value]
         case Mailbox():
             return f"{value.name} <{value.address}>" if value.name else value.address
+        case Shop():
+            return f"{value.channel}={value.url}" if value.channel else value.url
         case tuple():
-            return ", ".join(f"{shop.channel}={shop.url}" if shop.channel else shop.url for shop in value) or None
+            return ", ".join(str(_shown(each)) for each in value) or None
     return value
 
 
@@ -167,6 +177,17 @@ def show(target: Target, space: str, as_json: bool) -> None:
 )
 @_switch(
     "--list-unsubscribe-post", "Whether mails say that a POST to the https URI of their listUnsubscribe unsubscribes."
+)
+@_switch(
+    "--unsubscribe-link", "Whether mails whose caller gave no List-Unsubscribe get a link of ours to unsubscribe by."
+)
+@click.option(
+    "--transactional",
+    metavar="SOURCESYSTEM",
+    multiple=True,
+    callback=_source_systems,
+    help="The sourceSystem of mails that get no such link and reach who unsubscribed, such as invoices. Give each of"
+    " them; an empty one alone stands for none.",
 )
 @click.option("--sender", type=Sender(), help="Whom the mails are from that the space itself writes.")
 @click.option(

@@ -27,6 +27,7 @@ from polypost.models.contacts import (
     feed_position,
 )
 from polypost.models.date_time_offset import DateTimeOffset
+from polypost.models.suppression import RECIPIENT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -109,7 +110,13 @@ class ContactsTable:
 
     def holder(self, space: str, claim: Claim) -> ContactRow | None:
         """The contact that has a claim, as it is now."""
-        key = keys.guard(space, self._address_key(), claim)
+        return self._owner(space, keys.guard(space, self._address_key(), claim))
+
+    def holder_of_address(self, space: str, address_hash: str) -> ContactRow | None:
+        """The contact that has an e-mail address, by the address's HMAC, as it is now."""
+        return self._owner(space, keys.email_guard(space, address_hash))
+
+    def _owner(self, space: str, key: keys.Key) -> ContactRow | None:
         guard = self._table.get(key)
         row = None if guard is None else self.contact(space, int(guard["contactId"]))
         # Between the two reads the claim may have gone to another contact.
@@ -161,7 +168,7 @@ class ContactsTable:
             members = [_Write(self._table.put(contact_item(space, row), "attribute_not_exists(PK)"), refusal)]
             members += [self._put_guard(row.contact, guard, claim) for guard, claim in guards.items()]
             if contact.profile.permission != Profile().permission:
-                members.append(self._put_permission_change(space, row.contact, changed_by))
+                members.append(self._put_permission_change(space, contact.id, _permission_of(row.contact, changed_by)))
             return row, members
 
         try:
@@ -197,7 +204,7 @@ class ContactsTable:
                     members.append(self._put_guard(contact, guard, claim))
             members += [self._delete_guard(guard, contact.id) for guard in old.guards if guard not in guards]
             if profile.permission != old.contact.profile.permission:
-                members.append(self._put_permission_change(space, contact, changed_by))
+                members.append(self._put_permission_change(space, contact.id, _permission_of(contact, changed_by)))
             return row, [*members, _Write(self._feed.removal(space, old.place))]
 
         return self._commit(space, old.contact.id, old.contact.last_modified, writes)
@@ -232,8 +239,27 @@ class ContactsTable:
                 limit_mails_temporarily_until=moment_of(item, "limitMailsTemporarilyUntil"),
                 source=item.get("source"),
                 changed_by=item["changedBy"],
+                unsubscribed=item.get("unsubscribed"),
             )
             for item in self._permission_items(space, contact_id)
+        ]
+
+    def unsubscribe_entry(
+        self, space: str, row: ContactRow, changed_at: DateTimeOffset, *, unsubscribed: bool, source: str
+    ) -> "list[TransactWriteItemTypeDef]":
+        """The members of a transaction that add to a contact's permission history that its owner unsubscribed.
+
+        They are refused if the contact is no longer as it was read.
+
+        Parameters: unsubscribed, False where that is taken back; source, the link that was used.
+        """
+        contact = row.contact
+        limits = _permission_of(contact, RECIPIENT)
+        change = replace(limits, changed_at=changed_at, source=source, unsubscribed=unsubscribed)
+        as_read = only_if("version = :version", {":version": contact.version})
+        return [
+            {"ConditionCheck": self._table.key(keys.contact(space, contact.id)) | as_read},
+            self._put_permission_change(space, contact.id, change).request,
         ]
 
     def delete_permission_history(self, space: str, contact_id: int) -> None:
@@ -357,15 +383,17 @@ class ContactsTable:
         own = only_if("attribute_not_exists(PK) OR contactId = :id", {":id": contact_id})
         return _Write({"Delete": self._table.key(keys.guard_of(guard)) | own})
 
-    def _put_permission_change(self, space: str, contact: Contact, changed_by: str) -> _Write:
-        profile = contact.profile
-        until = profile.limit_mails_temporarily_until
-        item = keys.permission_change(space, contact.id, feed_position(contact.last_modified)) | {
-            "changedAt": str(contact.last_modified),
-            "limitMailsPermanently": profile.limit_mails_permanently,
+    def _put_permission_change(self, space: str, contact_id: int, change: PermissionChange) -> _Write:
+        until = change.limit_mails_temporarily_until
+        # Whatever is changed in the contact at the same moment has an entry of its own.
+        place = feed_position(change.changed_at) + ("" if change.unsubscribed is None else "#UNSUBSCRIBE")
+        item = keys.permission_change(space, contact_id, place) | {
+            "changedAt": str(change.changed_at),
+            "limitMailsPermanently": change.limit_mails_permanently,
             "limitMailsTemporarilyUntil": str(until) if until else None,
-            "source": profile.latest_permission_source,
-            "changedBy": changed_by,
+            "source": change.source,
+            "changedBy": change.changed_by,
+            "unsubscribed": change.unsubscribed,
         }
         return _Write({"Put": {"TableName": self._table.name, "Item": to_item(item)}})
 
@@ -413,6 +441,11 @@ class ContactsTable:
 def _stamped(contact: Contact, change: Change) -> Contact:
     # Ticks of 100 nanoseconds since the year 1 grow with each change of a contact, and fill 8 bytes.
     return replace(contact, last_modified=change.moment, version=change.moment.ticks.to_bytes(8))
+
+
+def _permission_of(contact: Contact, changed_by: str) -> PermissionChange:
+    """What a contact allows since its last change."""
+    return PermissionChange(contact.last_modified, *contact.profile.permission, changed_by)
 
 
 def _changed(standing: Mapping[str, Any]) -> Changed:

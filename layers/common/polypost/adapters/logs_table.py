@@ -23,6 +23,7 @@ from polypost.models.delivery import (
     error_text_of,
 )
 from polypost.models.mail import QueuedMail
+from polypost.models.unsubscribe_links import Subscription
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -262,6 +263,26 @@ class LogsTable:
             "ConditionExpression": "attribute_not_exists(PK)",
         }
         return self._put(put, suppression)
+
+    def unsubscribe_event(
+        self, subscription: Subscription, kind: EventKind, occurred_at: datetime
+    ) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that stores an unsubscribe, or its undoing, as an event of the mail it came from.
+
+        It names nobody: the address is known by its HMAC alone.
+        """
+        at = keys.instant(occurred_at)
+        key = keys.event(subscription.space, subscription.message_id, kind, subscription.address_hash, at)
+        item = key | {
+            "kind": kind,
+            "messageId": subscription.message_id,
+            "space": subscription.space,
+            "occurredAt": at,
+            "factId": at,
+            "person": keys.person(subscription.space, subscription.address_hash),
+            "personOrder": at,
+        }
+        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
     def replace_event(
         self, old: DeliveryEvent, new: DeliveryEvent, suppression: "TransactWriteItemTypeDef | None" = None

@@ -101,14 +101,14 @@ class PersonHistory:
         for partition in sorted(partitions):
             items = self._items(partition)
             if partition.startswith(_MESSAGES):
-                self._anonymise(items, address_hashes)
+                self._anonymise(items, persons, address_hashes)
             # A mail may be told of before or after the time at which it says that it was sent.
             elif all(item.get("loggedAt", "") <= keys.instant(before) for item in items):
                 for item in items:
                     with translated_errors("dynamodb.DeleteItem"):
                         self._client.delete_item(TableName=self._table, Key=_key(item))
 
-    def _anonymise(self, items: Collection[Item], address_hashes: Collection[str]) -> None:
+    def _anonymise(self, items: Collection[Item], persons: Collection[str], address_hashes: Collection[str]) -> None:
         """Take one person out of a message and its events; another one may be its recipient or its Bcc."""
 
         def is_hers(item: Item, name: str) -> bool:
@@ -118,7 +118,9 @@ class PersonHistory:
         for item in items:
             # Servers and SES repeat addresses in what they say, also of another recipient.
             said = ["errorText", "evidence"]
-            names = ["recipient", "subject", "person", "personOrder", *said] if is_hers(item, "recipient") else []
+            # An unsubscribe has no address, and is found by its person alone.
+            about_her = is_hers(item, "recipient") or item.get("person") in persons
+            names = ["recipient", "subject", "person", "personOrder", *said] if about_her else []
             names += ["bcc"] if is_hers(item, "bcc") else []
             if not names and any(address in str(item.get(name, "")).lower() for name in said for address in hers):
                 names += said

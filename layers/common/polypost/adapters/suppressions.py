@@ -5,19 +5,30 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.dynamodb import batch_get, to_item, update_of
+from polypost.adapters.clients import TransactionRefused, translated_errors
+from polypost.adapters.dynamodb import Table, batch_get, to_item, transact, update_of
 from polypost.models.access import SpaceSettings
 from polypost.models.contacts import email_claim
 from polypost.models.delivery import EventKind
-from polypost.models.suppression import AddressStanding, Ground, SuppressionReason
+from polypost.models.suppression import (
+    MOST_LIFTINGS,
+    AddressStanding,
+    Decision,
+    Ground,
+    Lifting,
+    SuppressionReason,
+)
+from polypost.models.unsubscribe_links import Subscription, subscription_of, unsubscribe_token
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# What the name of an attribute begins with that holds one ground. Each has an attribute of its own, so that writing it
-# is the same in any order and however often: no attribute is read to be written.
+# What the names of attributes begin with that hold one ground, one decision, one lifting. Each has an attribute of its
+# own, so that writing it is the same in any order and however often: no attribute is read to be written.
 _GROUND = "ground"
+_DECISION = "decision"
+_LIFTING = "lifting"
 
 _UNTIL = "limitMailsTemporarilyUntil"
 
@@ -54,6 +65,26 @@ class Suppressions:
             for address, pair in wanted.items()
         }
 
+    def decision(self, space: str, address: str, decision: Decision) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that writes what a person decided, in the place of what stood for the reason."""
+        return self._update(space, address, {_decision_name(decision.reason): _decision_value(decision)})
+
+    def decide(self, space: str, address: str, decision: Decision) -> None:
+        """Write what a person decided, in the place of what stood for the reason.
+
+        Raises: Retryable.
+        """
+        self._write(self.decision(space, address, decision))
+
+    def lift(self, space: str, address: str, standing: AddressStanding, lifting: Lifting) -> None:
+        """End the decisions for the reasons of a lifting, and record it.
+
+        Parameters: standing, that of the address.
+
+        Raises: Retryable.
+        """
+        self._write(self._update(space, address, *_lifted(standing, lifting)))
+
     def change(
         self, space: str, address: str, old: Collection[Ground], new: Collection[Ground]
     ) -> "TransactWriteItemTypeDef | None":
@@ -65,11 +96,73 @@ class Suppressions:
         removed = {_name(ground) for ground in old} - {_name(ground) for ground in new}
         if not added and not removed:
             return None
-        key = to_item(keys.suppression(space, keys.address_hash(self._address_key(), address)))
-        return {"Update": {"TableName": self._table, "Key": key} | update_of(added, sorted(removed))}
+        return self._update(space, address, added, sorted(removed))
+
+    def _update(
+        self, space: str, address: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
+    ) -> "TransactWriteItemTypeDef":
+        return self._update_of(space, keys.address_hash(self._address_key(), address), set_values, remove)
+
+    def _update_of(
+        self, space: str, address_hash: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
+    ) -> "TransactWriteItemTypeDef":
+        key = to_item(keys.suppression(space, address_hash))
+        return {"Update": {"TableName": self._table, "Key": key} | update_of(set_values, remove)}
+
+    def _write(self, member: "TransactWriteItemTypeDef") -> None:
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(**member["Update"])
+
+    # --- by the links of mails ----------------------------------------------------------------------------------------
+
+    def unsubscribe_token(self, space: str, address: str, message_id: str) -> str:
+        """The token of the link by which a message's recipient unsubscribes."""
+        address_key = self._address_key()
+        return unsubscribe_token(Subscription(space, keys.address_hash(address_key, address), message_id), address_key)
+
+    def subscription(self, token: str) -> Subscription | None:
+        """The subscription that a token ends; None for one that this stack did not make."""
+        return subscription_of(token, self._address_key())
+
+    def standing_of(self, subscription: Subscription) -> AddressStanding:
+        """The standing of a subscription's address, but for the limits of the contact that has it.
+
+        Raises: Retryable.
+        """
+        item = Table(self._client, self._table).get(keys.suppression(subscription.space, subscription.address_hash))
+        return self._standing(subscription.space, item or {})
+
+    def ending(self, subscription: Subscription, decision: Decision) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that ends a subscription; it is refused where it has ended already."""
+        name = _decision_name(decision.reason)
+        member = self._update_of(subscription.space, subscription.address_hash, {name: _decision_value(decision)})
+        return _only_if("attribute_not_exists", name, member)
+
+    def renewal(
+        self, subscription: Subscription, standing: AddressStanding, lifting: Lifting
+    ) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that takes back that a subscription ended; it is refused where it has not.
+
+        Parameters: standing, that of the address.
+        """
+        member = self._update_of(subscription.space, subscription.address_hash, *_lifted(standing, lifting))
+        return _only_if("attribute_exists", _decision_name(SuppressionReason.UNSUBSCRIBED), member)
+
+    def commit(self, *members: "TransactWriteItemTypeDef") -> bool:
+        """Write all of it; False if a condition refused it, so that nothing was written.
+
+        Raises: Retryable.
+        """
+        try:
+            transact(self._client, members)
+        except TransactionRefused:
+            return False
+        return True
 
     def _standing(self, space: str, suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:
         grounds = frozenset(_ground(name, value) for name, value in suppression.items() if name.startswith(_GROUND))
+        decisions = (_decision(name, value) for name, value in suppression.items() if name.startswith(_DECISION))
+        liftings = (_lifting(name, value) for name, value in suppression.items() if name.startswith(_LIFTING))
         until = [_moment(item[_UNTIL]) for item in (suppression, guard) if _UNTIL in item]
         return AddressStanding(
             grounds=grounds,
@@ -77,6 +170,8 @@ class Suppressions:
             soft_bounce_limit=self._settings(space).soft_bounce_limit if grounds else 0,
             limited_permanently="limitMailsPermanently" in suppression or "limitMailsPermanently" in guard,
             limited_until=max(until, default=None),
+            decisions=frozenset(decisions),
+            liftings=frozenset(liftings),
             erased_at=_moment(suppression["erasedAt"]) if "erasedAt" in suppression else None,
         )
 
@@ -105,6 +200,53 @@ def _name(ground: Ground) -> str:
 
 def _value(ground: Ground) -> dict[str, str]:
     return {"reason": ground.reason, "at": keys.instant(ground.at), "rule": ground.rule}
+
+
+def _decision_name(reason: SuppressionReason) -> str:
+    return f"{_DECISION}#{reason}"
+
+
+def _decision_value(decision: Decision) -> dict[str, str]:
+    value = {"at": keys.instant(decision.at), "by": decision.by, "note": decision.note}
+    return value if decision.message_id is None else value | {"messageId": decision.message_id}
+
+
+def _decision(name: str, value: Mapping[str, str]) -> Decision:
+    return Decision(
+        reason=SuppressionReason(name.removeprefix(f"{_DECISION}#")),
+        at=_moment(value["at"]),
+        by=value["by"],
+        note=value["note"],
+        message_id=value.get("messageId"),
+    )
+
+
+def _lifting_name(lifting: Lifting) -> str:
+    return f"{_LIFTING}#{keys.instant(lifting.at)}"
+
+
+def _lifted(standing: AddressStanding, lifting: Lifting) -> tuple[dict[str, Any], list[str]]:
+    """What a lifting sets and what it takes away."""
+    removed = [_decision_name(reason) for reason in lifting.reasons]
+    removed += sorted(map(_lifting_name, standing.liftings))[: 1 - MOST_LIFTINGS]
+    value = {"reasons": sorted(lifting.reasons), "by": lifting.by, "note": lifting.note}
+    return {_lifting_name(lifting): value}, removed
+
+
+def _only_if(function: str, attribute: str, member: "TransactWriteItemTypeDef") -> "TransactWriteItemTypeDef":
+    """An update under a condition on one of the attributes that it changes."""
+    update = member["Update"]
+    (placeholder,) = (each for each, name in update["ExpressionAttributeNames"].items() if name == attribute)
+    return {"Update": {**update, "ConditionExpression": f"{function}({placeholder})"}}
+
+
+def _lifting(name: str, value: Mapping[str, Any]) -> Lifting:
+    return Lifting(
+        reasons=frozenset(map(SuppressionReason, value["reasons"])),
+        at=_moment(name.removeprefix(f"{_LIFTING}#")),
+        by=value["by"],
+        note=value["note"],
+    )
 
 
 def _moment(text: str) -> datetime:

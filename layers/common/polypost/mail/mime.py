@@ -25,12 +25,13 @@ _LONGEST_LINE = 76
 _HEADERS = compat32.clone(linesep="\r\n", max_line_length=998)
 
 
-def build(queued: QueuedMail, *, one_click: bool = False) -> bytes:
+def build(queued: QueuedMail, unsubscribe_link: str | None = None, *, one_click: bool = False) -> bytes:
     """The MIME message: headers in ASCII, bodies in quoted-printable or base64, lines ended by CRLF.
 
     The Bcc is the envelope's business and stands in no header.
 
-    Parameters: one_click, whether mail programs may unsubscribe by a POST to an https URI in List-Unsubscribe.
+    Parameters: unsubscribe_link, by which the one who is sent this message unsubscribes, in a mail with our own links.
+    one_click, whether mail programs may unsubscribe by a POST to an https URI in the caller's List-Unsubscribe.
     """
     mail = queued.mail
     headers = Message(policy=_HEADERS)
@@ -44,6 +45,10 @@ def build(queued: QueuedMail, *, one_click: bool = False) -> bytes:
         headers["List-Unsubscribe"] = re.sub(r">\s*,\s*<", ">,\n <", mail.list_unsubscribe)
         if one_click and takes_one_click(mail.list_unsubscribe):
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    elif unsubscribe_link:
+        # What RFC 8058 asks for: one https URI, and that a POST to it unsubscribes.
+        headers["List-Unsubscribe"] = f"<{unsubscribe_link}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     headers[MESSAGE_ID_HEADER] = queued.message_id
 
     body = EmailMessage(policy=SMTP)

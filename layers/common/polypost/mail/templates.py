@@ -37,6 +37,7 @@ VARIABLES: Final = (
     "link",
     "first_name",
     "last_name",
+    "unsubscribe_link",
 )
 
 
@@ -64,10 +65,13 @@ def default_template(name: TemplateName) -> MailTemplate:
     )
 
 
-def promotion_variables(promotion: PromotionCode, *, link: str, first_name: str, last_name: str) -> dict[str, str]:
+def promotion_variables(
+    promotion: PromotionCode, *, link: str, first_name: str, last_name: str, unsubscribe_link: str
+) -> dict[str, str]:
     """A promotion code as a template sees it; all VARIABLES have a value.
 
-    Parameters: link, the promotion's page, or ""; first_name and last_name, the customer's, or "".
+    Parameters: link, the promotion's page, or ""; first_name and last_name, the customer's, or ""; unsubscribe_link,
+    by which the customer unsubscribes.
     """
     return {
         "code": promotion.code,
@@ -79,6 +83,7 @@ def promotion_variables(promotion: PromotionCode, *, link: str, first_name: str,
         "link": link,
         "first_name": first_name,
         "last_name": last_name,
+        "unsubscribe_link": unsubscribe_link,
     }
 
 
@@ -128,6 +133,7 @@ SAMPLE: Final[Mapping[str, str]] = {
     "link": "https://shop.example.com/promotions/CC_10EUR_OrderDiscount",
     "first_name": "Ann",
     "last_name": "O'Neill & Daughters",
+    "unsubscribe_link": "https://mail.example.com/u/AVU08vP8skgg1S80E1",
 }
 
 

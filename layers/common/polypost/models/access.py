@@ -45,7 +45,8 @@ class SpaceSettings(BaseModel):
     recorded, and not the time alone. `soft_bounce_limit`: after so many soft bounces an address gets no more mail, 0
     for never. `list_unsubscribe_post`: mails with an https URI in List-Unsubscribe say that a POST to it unsubscribes
     (RFC 8058). `sender`: whom the mails are from that the space itself writes. `shops`: what the links in them lead to,
-    at most one for each channel.
+    at most one for each channel. `unsubscribe_link`: a mail whose caller gave no List-Unsubscribe gets our own, unless
+    its source system is one of `transactional`.
     """
 
     # What a newer release stored is no error to an older one.
@@ -58,11 +59,17 @@ class SpaceSettings(BaseModel):
     list_unsubscribe_post: bool = False
     sender: Mailbox | None = None
     shops: tuple[Shop, ...] = ()
+    unsubscribe_link: bool = False
+    transactional: tuple[str, ...] = ()
 
     def shop_url(self, channel: str) -> str | None:
         """The address of a channel's shop, if it has one."""
         urls = {shop.channel: shop.url for shop in self.shops}
         return urls.get(channel) or urls.get("")
+
+    def adds_unsubscribe_link(self, source_system: str | None) -> bool:
+        """Whether a mail of a source system gets our own List-Unsubscribe if its caller gave none."""
+        return self.unsubscribe_link and source_system not in self.transactional
 
 
 class Space(BaseModel):

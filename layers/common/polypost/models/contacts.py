@@ -156,7 +156,9 @@ Lookup = SecretLookup | EmailLookup | PhoneLookup | ExternalId
 class PermissionChange:
     """One change of what a contact allows.
 
-    `source` is the contact's LatestPermissionSource after it; `changed_by` is the keyid of who changed it.
+    `source` is the contact's LatestPermissionSource after it, or the link that the recipient used; `changed_by` is the
+    keyid of who changed it, or "recipient". `unsubscribed` is None unless the recipient unsubscribed, or took that
+    back; the limits are as they were then.
     """
 
     changed_at: DateTimeOffset
@@ -164,6 +166,7 @@ class PermissionChange:
     limit_mails_temporarily_until: DateTimeOffset | None
     source: str | None
     changed_by: str
+    unsubscribed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

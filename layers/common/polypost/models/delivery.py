@@ -9,7 +9,10 @@ from polypost.models.bounces import Evidence, Rule, Verdict
 
 
 class EventKind(StrEnum):
-    """What happened: SES's event types, what it reports as a bounce or a complaint and is none, our own suppression."""
+    """What happened: SES's event types, what it reports as a bounce or a complaint and is none, and our own.
+
+    Our own are a mail that was not sent, an unsubscribe by the link of a mail, and that one was taken back.
+    """
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -21,6 +24,8 @@ class EventKind(StrEnum):
     AUTH_FAILURE = "auth-failure"
     REJECT = "reject"
     SUPPRESSED = "suppressed"
+    UNSUBSCRIBE = "unsubscribe"
+    UNSUBSCRIBE_UNDONE = "unsubscribe-undone"
     RENDERING_FAILURE = "rendering-failure"
     SUBSCRIPTION = "subscription"
     OPEN = "open"

@@ -104,7 +104,7 @@ def explain(trace: Trace, recipient: str | None, standing: AddressStanding, now:
 
 def obstacles(standing: AddressStanding, now: datetime) -> dict[SuppressionReason, str]:
     """All that keeps mail from an address now, the weightiest first, each in words that follow on "since"."""
-    return {reason: words(standing) for reason, (holds, words) in _OBSTACLES.items() if holds(standing, now)}
+    return {reason: _OBSTACLES[reason](standing) for reason in standing.reasons(now)}
 
 
 def _unclaimed(trace: Trace, now: datetime) -> Explanation:
@@ -160,7 +160,7 @@ def _sentence(status: MessageStatus, fact: Fact, rule: str | None, standing: Add
     match status:
         case MessageStatus.SUPPRESSED:
             reason = next((reason for reason in SuppressionReason if reason == rule), None)
-            return f"{_NOT_SENT}{_OBSTACLES[reason][1](standing) if reason else 'its recipient gets no mail'}."
+            return f"{_NOT_SENT}{_OBSTACLES[reason](standing) if reason else 'its recipient gets no mail'}."
         case MessageStatus.SENT:
             return f"SES took it {on}; whether it arrived is not known yet."
         case MessageStatus.DELAYED:
@@ -213,44 +213,47 @@ _MEANINGS = {
 
 # --- What keeps mail from an address ----------------------------------------------------------------------------------
 
-# Whether it holds at a moment, and its words.
-_Obstacle = tuple[Callable[[AddressStanding, datetime], bool], Callable[[AddressStanding], str]]
-
 
 def _limited_temporarily(standing: AddressStanding) -> str:
     until = f" until {in_utc(standing.limited_until)}" if standing.limited_until else " for a time"
     return f"a contact with this address, perhaps deleted since, wants no mail{until} (LimitMailsTemporarilyUntil)"
 
 
-def _since(standing: AddressStanding, reason: SuppressionReason) -> str:
-    """By which event an address is suppressed, as far as it still is."""
-    ground = standing.ground(reason)
-    return f" on {in_utc(ground.at)} (message {ground.message_id}, rule {ground.rule})" if ground else ""
+def _by_event(reason: SuppressionReason, words: str) -> Callable[[AddressStanding], str]:
+    def told(standing: AddressStanding) -> str:
+        ground = standing.ground(reason)
+        where = f" on {in_utc(ground.at)} (message {ground.message_id}, rule {ground.rule})" if ground else ""
+        return f"{words}{where}"
+
+    return told
 
 
-def _of_events(reason: SuppressionReason, words: str) -> _Obstacle:
-    return (
-        lambda standing, now: standing.ground(reason) is not None,
-        lambda standing: f"{words}{_since(standing, reason)}",
-    )
+def _by_decision(reason: SuppressionReason, words: str) -> Callable[[AddressStanding], str]:
+    def told(standing: AddressStanding) -> str:
+        decision = standing.decision(reason)
+        if decision is None:
+            return words
+        note = f": {in_one_line(decision.note)}" if decision.note else ""
+        return f"{words} on {in_utc(decision.at)} by {decision.by}{note}"
+
+    return told
 
 
-_OBSTACLES: dict[SuppressionReason, _Obstacle] = {
-    SuppressionReason.COMPLAINT: _of_events(
+# Each tells the details as far as they still stand.
+_OBSTACLES: dict[SuppressionReason, Callable[[AddressStanding], str]] = {
+    SuppressionReason.COMPLAINT: _by_event(
         SuppressionReason.COMPLAINT, "the recipient complained about an earlier mail"
     ),
-    SuppressionReason.HARD_BOUNCE: _of_events(
+    SuppressionReason.MANUAL: _by_decision(SuppressionReason.MANUAL, "the address was suppressed by hand"),
+    SuppressionReason.HARD_BOUNCE: _by_event(
         SuppressionReason.HARD_BOUNCE, "an earlier mail to the address bounced for good"
     ),
-    SuppressionReason.REPEATED_SOFT_BOUNCES: _of_events(
+    SuppressionReason.REPEATED_SOFT_BOUNCES: _by_event(
         SuppressionReason.REPEATED_SOFT_BOUNCES, "one mail after the other to the address bounced, the last"
     ),
     SuppressionReason.LIMITED_PERMANENTLY: (
-        lambda standing, now: standing.limited_permanently,
-        lambda standing: "a contact with this address, perhaps deleted since, wants no mail (LimitMailsPermanently)",
+        lambda standing: "a contact with this address, perhaps deleted since, wants no mail (LimitMailsPermanently)"
     ),
-    SuppressionReason.LIMITED_TEMPORARILY: (
-        lambda standing, now: standing.limited_until is not None and now < standing.limited_until,
-        _limited_temporarily,
-    ),
+    SuppressionReason.UNSUBSCRIBED: _by_decision(SuppressionReason.UNSUBSCRIBED, "mails like this were unsubscribed"),
+    SuppressionReason.LIMITED_TEMPORARILY: _limited_temporarily,
 }

@@ -31,7 +31,8 @@ class Mail(_Frozen):
     """One mail to one recipient.
 
     `text` and `html` are the body's parts, at least one of them not empty. `list_unsubscribe` is the header's whole
-    value (RFC 2369). `source_system` and `campaign_id` come back in the lists of bounces and complaints.
+    value (RFC 2369), as the caller gave it; `unsubscribe_links` is what our own links begin with, in a mail that has
+    them in its place. `source_system` and `campaign_id` come back in the lists of bounces and complaints.
     """
 
     sender: Mailbox
@@ -40,6 +41,7 @@ class Mail(_Frozen):
     reply_to: Mailbox | None = None
     bcc: str | None = None
     list_unsubscribe: str | None = None
+    unsubscribe_links: str | None = None
     text: str | None = None
     html: str | None = None
     source_system: str | None = None
@@ -50,6 +52,11 @@ class Mail(_Frozen):
         """The recipient, and the Bcc if it is somebody else: nobody gets a mail twice."""
         to, bcc = self.recipient.address, self.bcc
         return (to,) if bcc is None or normalised(bcc) == normalised(to) else (to, bcc)
+
+    @property
+    def is_unsubscribable(self) -> bool:
+        """Whether the mail carries List-Unsubscribe, and so is kept from who unsubscribed."""
+        return self.list_unsubscribe is not None or self.unsubscribe_links is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ class SuppressionReason(StrEnum):
     """Why an address gets no mail, the weightiest first."""
 
     COMPLAINT = "complaint"
+    MANUAL = "added by hand"
     HARD_BOUNCE = "hard bounce"
     REPEATED_SOFT_BOUNCES = "repeated soft bounces"
     LIMITED_PERMANENTLY = "limited permanently"
+    UNSUBSCRIBED = "unsubscribed"
     LIMITED_TEMPORARILY = "limited temporarily"
 
 
@@ -24,6 +26,12 @@ SOFT_BOUNCE_WINDOW = timedelta(days=30)
 
 #: Of how many events a reason may be recorded, and so the highest number of soft bounces that a space can set.
 MOST_GROUNDS = 20
+
+#: How many liftings of suppressions an address remembers, the last ones.
+MOST_LIFTINGS = 20
+
+#: The `by` of what the recipient decided.
+RECIPIENT = "recipient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,31 @@ def _age(ground: Ground) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided against mail to an address: MANUAL or UNSUBSCRIBED.
+
+    `by` is a keyid, an operator's name or RECIPIENT; `note` is why, in their words; `message_id` is the mail that the
+    decision came from, if it came from one.
+    """
+
+    reason: SuppressionReason
+    at: datetime
+    by: str
+    note: str = ""
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifting:
+    """That a person ended what kept mail from an address, for some reasons; `by` and `note` as those of a Decision."""
+
+    reasons: frozenset[SuppressionReason]
+    at: datetime
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
     """Why a mail is not sent, and whether one ever will be: the `type` under which it is listed."""
 
@@ -65,6 +98,8 @@ class AddressStanding:
 
     `grounds` are the events on record, at most MOST_GROUNDS for each reason; `soft_bounce_limit` is how many soft
     bounces suppress, 0 for none. The limits are those of the contact with the address, or of one that was deleted.
+    `decisions` are what people decided, at most one for each reason; `liftings` are how suppressions were ended before,
+    at most MOST_LIFTINGS.
     `erased_at` is when a contact with the address was deleted last: what was accepted until then is recorded without
     the address.
     """
@@ -73,6 +108,8 @@ class AddressStanding:
     soft_bounce_limit: int = 0
     limited_permanently: bool = False
     limited_until: datetime | None = None
+    decisions: frozenset[Decision] = frozenset()
+    liftings: frozenset[Lifting] = frozenset()
     erased_at: datetime | None = None
 
     def of(self, reason: SuppressionReason) -> list[Ground]:
@@ -103,16 +140,36 @@ class AddressStanding:
         reasons = (SuppressionReason.HARD_BOUNCE, SuppressionReason.REPEATED_SOFT_BOUNCES)
         return any(self.ground(reason) is not None for reason in reasons)
 
-    def suppression(self, now: datetime) -> Suppression | None:
-        """What keeps a mail that would be sent now from the address."""
-        for reason in SuppressionReason:
-            if self.ground(reason) is not None:
-                return Suppression(reason, BounceType.HARD)
-        if self.limited_permanently:
-            return Suppression(SuppressionReason.LIMITED_PERMANENTLY, BounceType.HARD)
-        if self.limited_until is not None and now < self.limited_until:
-            return Suppression(SuppressionReason.LIMITED_TEMPORARILY, BounceType.SOFT)
+    def decision(self, reason: SuppressionReason) -> Decision | None:
+        """What a person decided for a reason, if anybody did."""
+        return next((each for each in self.decisions if each.reason is reason), None)
+
+    def reasons(self, now: datetime) -> list[SuppressionReason]:
+        """All reasons why the address gets no mail now, or not every mail, the weightiest first."""
+        return [reason for reason in SuppressionReason if self._stands(reason, now)]
+
+    def suppression(self, now: datetime, *, unsubscribable: bool) -> Suppression | None:
+        """What keeps a mail that would be sent now from the address.
+
+        Parameters: unsubscribable, whether the mail carries List-Unsubscribe. Who unsubscribed gets the others, such
+        as invoices.
+        """
+        for reason in self.reasons(now):
+            if reason is not SuppressionReason.UNSUBSCRIBED or unsubscribable:
+                temporary = reason is SuppressionReason.LIMITED_TEMPORARILY
+                return Suppression(reason, BounceType.SOFT if temporary else BounceType.HARD)
         return None
+
+    def _stands(self, reason: SuppressionReason, now: datetime) -> bool:
+        match reason:
+            case SuppressionReason.LIMITED_PERMANENTLY:
+                return self.limited_permanently
+            case SuppressionReason.LIMITED_TEMPORARILY:
+                return self.limited_until is not None and now < self.limited_until
+            case SuppressionReason.MANUAL | SuppressionReason.UNSUBSCRIBED:
+                return self.decision(reason) is not None
+            case _:
+                return self.ground(reason) is not None
 
     def is_erased(self, accepted_at: datetime) -> bool:
         """Whether what is recorded of a message, by the time of its acceptance, has to leave the address out."""

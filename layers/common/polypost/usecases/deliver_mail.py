@@ -43,7 +43,11 @@ def deliver_mail(
     if isinstance(claim, Settled):
         return
     message = MessageRef(queued.message_id, queued.space, queued.mail.source_system, queued.mail.campaign_id)
-    suppressed = {address: suppression for address in standings if (suppression := standings[address].suppression(now))}
+    suppressed = {
+        address: suppression
+        for address, standing in standings.items()
+        if (suppression := standing.suppression(now, unsubscribable=queued.mail.is_unsubscribable))
+    }
     if recipient in suppressed:
         event = _suppressed(message, recipient, suppressed[recipient])
         return logs.record_suppressed([event], suppressed[recipient].reason, erased=erased)
@@ -53,9 +57,12 @@ def deliver_mail(
     for address in bcc:
         if address not in erased:
             logs.record_copy(queued, address)
+    # A Bcc gets the same message, and is not to unsubscribe the recipient: such a mail has no link.
+    link = None if bcc else _unsubscribe_link(queued, recipient, suppressions)
     try:
         one_click = bool(queued.mail.list_unsubscribe) and access.settings(queued.space).list_unsubscribe_post
-        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued, one_click=one_click))
+        content = mime.build(queued, link, one_click=one_click)
+        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=content)
     except MailRefused as refusal:
         events = [_rejected(message, address, str(refusal)) for address in (recipient, *bcc)]
         logs.record_refused(events, str(refusal), erased=erased)
@@ -86,6 +93,12 @@ def _recipients(queued: QueuedMail) -> list[str]:
     """The recipient, and the Bcc if it is somebody else: nobody gets a mail twice."""
     recipient, bcc = queued.mail.recipient.address, queued.mail.bcc
     return [recipient] if bcc is None or normalised(bcc) == normalised(recipient) else [recipient, bcc]
+
+
+def _unsubscribe_link(queued: QueuedMail, address: str, suppressions: Suppressions) -> str | None:
+    """The link by which one of a mail's recipients unsubscribes, in a mail with our own links."""
+    links = queued.mail.unsubscribe_links
+    return links and links + suppressions.unsubscribe_token(queued.space, address, queued.message_id)
 
 
 def _rejected(message: MessageRef, address: str, reason: str) -> DeliveryEvent:

@@ -7,6 +7,7 @@ from pydantic import HttpUrl
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
 from polypost.adapters.mail_queue import MailQueue
+from polypost.adapters.suppressions import Suppressions
 from polypost.errors import InvalidRequest, Permanent
 from polypost.mail import templates as mail_templates
 from polypost.models.access import SpaceSettings
@@ -14,6 +15,7 @@ from polypost.models.addresses import InvalidAddress, mailable_address
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Contact, ExternalId
 from polypost.models.mail import MAX_TAG_BYTES, AcceptedMail, Mail, Mailbox
+from polypost.models.message_ids import new_message_id
 from polypost.models.promotions import PromotionCode, TemplateName
 from polypost.models.texts import in_one_line
 from polypost.usecases.find_contact import contact_by_id, find_contact
@@ -34,15 +36,18 @@ def mail_promotion_code(
     customer: ExternalId | int,
     promotion: PromotionCode,
     space: str,
+    unsubscribe_links: str,
     attempt: Attempt,
     *,
     access: AccessTable,
     contacts: ContactsTable,
+    suppressions: Suppressions,
     queue: MailQueue,
 ) -> AcceptedMail:
-    """Queue the mail that tells a customer of a promotion code.
+    """Queue the mail that tells a customer of a promotion code. It always has a link for unsubscribing.
 
-    Parameters: customer, the contact's id in another system, or its own Id.
+    Parameters: customer, the contact's id in another system, or its own Id; unsubscribe_links, what such links begin
+    with.
 
     Raises: NotFound, for an unknown customer; InvalidRequest, for one without an address that mail can be sent to, and
     for a URI that leads away from the shop; NoSender; BadTemplate; PayloadTooLarge; Retryable.
@@ -56,6 +61,8 @@ def mail_promotion_code(
     recipient = _mailbox(contact)
     if settings.sender is None:
         raise NoSender(f"The space {space} has no sender: polypost spaces set {space} --sender ADDRESS")
+    # The one that the mail is queued under.
+    message_id = new_message_id(attempt, access.address_key())
     template = access.template(space, TemplateName.PROMOTION_CODE)
     rendered = mail_templates.render(
         template or mail_templates.default_template(TemplateName.PROMOTION_CODE),
@@ -64,6 +71,7 @@ def mail_promotion_code(
             link=link or "",
             first_name=in_one_line(contact.profile.first_name or ""),
             last_name=in_one_line(contact.profile.last_name or ""),
+            unsubscribe_link=unsubscribe_links + suppressions.unsubscribe_token(space, recipient.address, message_id),
         ),
     )
     mail = Mail(
@@ -72,11 +80,12 @@ def mail_promotion_code(
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
+        unsubscribe_links=unsubscribe_links,
         source_system=SOURCE_SYSTEM,
         campaign_id=_campaign(promotion.promotion_id),
     )
     try:
-        return send_mail(mail, space, attempt, access=access, queue=queue)
+        return send_mail(mail, space, unsubscribe_links, attempt, access=access, queue=queue)
     except UnverifiedSender as error:
         # No fault of this request.
         raise NoSender(f"The space {space} cannot send its own mail: {error.message}") from error

@@ -17,6 +17,8 @@ from polypost.models.attempts import Attempt
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
 # What clients leave in a query as it is: more than they may.
 _QUERY_CHARACTERS: Final = string.punctuation.replace("#", "")
+# The ports that a URL does not name.
+_PORTS: Final = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,14 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """Scheme and host (with its port) that the client used, for absolute links."""
+        """Scheme and host (with its port) that the client used, for absolute links.
+
+        All of it is API Gateway's word: links go to other people, and the header Host is whatever the client wrote.
+        """
         scheme = "http" if self.headers.get("x-forwarded-proto") == "http" else "https"
-        return f"{scheme}://{self.headers.get('host', self.domain_name)}"
+        port = self.headers.get("x-forwarded-port", "")
+        explicit = re.fullmatch(r"[0-9]{1,5}", port) and port != _PORTS[scheme]
+        return f"{scheme}://{self.domain_name}" + (f":{port}" if explicit else "")
 
     def is_under(self, base_path: str) -> bool:
         """Whether the path is `base_path` or stands below it."""

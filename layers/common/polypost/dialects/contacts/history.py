@@ -35,13 +35,17 @@ class TimelineDto(RootModel[list[TimelineEntryDto]]):
 
 
 class PermissionChangeDto(WireModel):
-    """One change of what a contact allows."""
+    """One change of what a contact allows.
+
+    `Unsubscribed` is null unless the recipient of a mail unsubscribed by its link (true), or took that back (false).
+    """
 
     At: DateTimeOffset
     LimitMailsPermanently: bool
     LimitMailsTemporarilyUntil: DateTimeOffset | None
     LatestPermissionSource: str | None
     ChangedBy: str
+    Unsubscribed: bool | None
 
 
 class ExportDto(WireModel):
@@ -143,6 +147,7 @@ def export_document(
                 LimitMailsTemporarilyUntil=change.limit_mails_temporarily_until,
                 LatestPermissionSource=change.source,
                 ChangedBy=change.changed_by,
+                Unsubscribed=change.unsubscribed,
             )
             for change in permissions
         ],
