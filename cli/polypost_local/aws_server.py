@@ -12,6 +12,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from moto import backends
 from moto.cloudwatch.models import MetricDatum
 from moto.core.common_models import CloudWatchMetricProvider
 from moto.core.utils import utcnow
@@ -110,6 +111,10 @@ def _transact_write_items_on_items(
 dynamodb_models.DynamoDBBackend.transact_write_items = _transact_write_items_on_items  # type: ignore[method-assign, assignment]
 # The copy of a table, which moto puts in the table's place where a transaction fails.
 Table.__deepcopy__ = lambda table, memo: table  # type: ignore[attr-defined]
+
+# Moto reads its own folder at each request, to see which services there are.
+_services: Final = frozenset(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: _services
 
 Observer = Callable[[AwsCall], None]
 

@@ -24,12 +24,10 @@ from polypost_local.functions import sandboxes
 from polypost_local.template import CodePaths
 from support.local_command import free_port
 from support.template_engine import ROOT, Engine, template_engine
+from support.waiting import PATIENCE
 
 BUILD = ROOT / ".aws-sam" / "build"
 LAYER = "CommonLayer"
-
-# A start that takes longer is a failure, in seconds.
-START_SECONDS = 10.0
 
 # The dates in a zip that SAM uploads: no source's own.
 ZIP_DATE = 315_532_800
@@ -147,11 +145,11 @@ class Lambda:
                 process.kill()
             else:
                 process.terminate()
-            process.wait(timeout=START_SECONDS)
+            process.wait(PATIENCE)
 
 
 def _await_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -1,8 +1,10 @@
 """One local stack for all end-to-end tests, started as a user starts it."""
 
 import signal
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import boto3
@@ -10,6 +12,7 @@ import httpx
 import pytest
 
 from polypost_cli.local_environment import REGION, STACK_PATH
+from support.command import Run, polypost
 from support.local_command import LocalCommand, free_port, start_local
 
 
@@ -67,6 +70,21 @@ def local_engine(local_stack: RunningStack) -> LocalEngine:
     return LocalEngine(session, local["endpoint"], outputs, logical_ids)
 
 
+@pytest.fixture
+def run(local_stack: RunningStack) -> Run:
+    """Run `polypost … --local`; its exit status, unless another is expected, must be 0."""
+    return partial(polypost, port=local_stack.command.port)
+
+
+@pytest.fixture
+def space(run: Run) -> str:
+    """A new space."""
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    run("spaces", "create", name, "--description", "for a test")
+    return name
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test of the policies come last: it judges what all the others made the functions do."""
+    """Let the test of the policies come last: it judges what all the others made the functions do, in any order."""
     items.sort(key=lambda item: item.path.name == "test_policies.py")

@@ -16,9 +16,9 @@ from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
 from polypost.adapters.dynamodb import to_item
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost_local import demo
+from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import eventually
 
 CONTACTS = "/api/v1/Contacts"
 STORES = "/api/v1/Stores"

@@ -5,9 +5,10 @@ import secrets
 from typing import Any
 
 from support.stratuscore import entry_body
+from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import AUTH, eventually, send
+from .test_inxmail import AUTH, send
 
 CONTACTS = "/api/v1/Contacts"
 

@@ -11,9 +11,10 @@ import pytest
 
 from polypost_local import demo
 from support.intershop import promotion_body, promotion_xml
+from support.waiting import eventually
 
 from .conftest import RunningStack
-from .test_inxmail import API, AUTH, eventually
+from .test_inxmail import API, AUTH
 
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples" / "intershop-promotion-mail"
 MAILS = f"/customers/{demo.CUSTOMER_ID}/mails"

@@ -3,8 +3,6 @@
 import json
 import secrets
 import shlex
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import getaddresses
 from functools import partial
@@ -17,6 +15,7 @@ import pytest
 
 from polypost_local import demo
 from support.inxmail import send_body
+from support.waiting import eventually
 
 from .conftest import RunningStack
 
@@ -30,15 +29,6 @@ def send(stack: RunningStack, **members: Any) -> str:
     answer = stack.client.post(f"{API}/send", json=send_body(**members), auth=AUTH)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["messageId"])
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """What a look finds, once it finds something; the stack promises three seconds, a busy machine gets more."""
-    deadline = time.monotonic() + 30
-    while not (found := look()):
-        assert time.monotonic() < deadline, "nothing came"
-        time.sleep(0.05)
-    return found
 
 
 def mail(stack: RunningStack, message_id: str) -> dict[str, Any]:

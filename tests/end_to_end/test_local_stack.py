@@ -4,7 +4,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import httpx
 import pytest
 
 from polypost_local import demo
-from support.local_command import END_SECONDS, free_port, start_local
+from support.local_command import free_port, start_local
+from support.waiting import PATIENCE, eventually
 
 from .conftest import RunningStack
 
@@ -38,16 +38,6 @@ def send(stack: RunningStack, recipient: str, **fields: Any) -> str:
     return message_id
 
 
-def eventually(look: Callable[[], Any], seconds: float) -> Any:
-    """What `look` finds, as soon as it finds something; an empty answer is none."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if found := look():
-            return found
-        assert time.monotonic() < deadline, "nothing came in time"
-        time.sleep(0.05)
-
-
 def mailbox_entry(stack: RunningStack, message_id: str) -> Any:
     """The mail in the mailbox, as soon as it is there."""
 
@@ -55,7 +45,7 @@ def mailbox_entry(stack: RunningStack, message_id: str) -> Any:
         entries = stack.client.get("/_local/mailbox").json()
         return next((entry for entry in entries if entry["messageId"] == message_id), None)
 
-    return eventually(look, 10)
+    return eventually(look)
 
 
 def test_prints_the_ready_line_and_a_curl_for_each_endpoint(local_stack: RunningStack) -> None:
@@ -118,16 +108,14 @@ def test_the_mailbox_has_a_page_that_runs_no_script_of_a_mail(local_stack: Runni
         ("complaint@simulator.amazonses.com", "complaints"),
     ],
 )
-def test_what_becomes_of_a_simulator_mail_is_listed_within_three_seconds(
-    local_stack: RunningStack, recipient: str, listed: str
-) -> None:
+def test_what_becomes_of_a_simulator_mail_is_listed(local_stack: RunningStack, recipient: str, listed: str) -> None:
     message_id = send(local_stack, recipient)
 
     def look() -> list[Any]:
         events = local_stack.client.get(f"{API}/{listed}", auth=DEMO, params={"pageSize": 2000}).json()[listed]
         return [event for event in events if event["messageId"] == message_id]
 
-    assert len(eventually(look, 3)) == 1
+    assert len(eventually(look)) == 1
 
 
 @pytest.mark.parametrize("name", ["success", "ooto"])
@@ -140,7 +128,7 @@ def test_what_was_delivered_is_listed_nowhere(local_stack: RunningStack, name: s
         page = local_stack.client.get(f"{API}/{events}", auth=DEMO, params={"pageSize": 2000}).json()
         return {event["messageId"] for event in page[events]}
 
-    eventually(lambda: bounced in listed("bounces"), 3)
+    eventually(lambda: bounced in listed("bounces"))
     assert delivered not in listed("bounces") | listed("complaints")
 
 
@@ -162,7 +150,7 @@ def test_a_space_is_found_by_its_host_and_requests_run_at_once(local_stack: Runn
 
 def test_a_port_in_use_is_one_clear_line(local_stack: RunningStack, tmp_path: Path) -> None:
     second = start_local(tmp_path, local_stack.command.port)
-    assert second.process.wait(timeout=30) == 2
+    assert second.process.wait(PATIENCE) == 2
     assert second.stdout == ""
     (line,) = second.stderr.splitlines()
     assert str(local_stack.command.port) in line
@@ -172,7 +160,7 @@ def test_a_port_in_use_is_one_clear_line(local_stack: RunningStack, tmp_path: Pa
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
 def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
     command = start_local(tmp_path, port)
-    assert command.process.wait(timeout=30) == 2
+    assert command.process.wait(PATIENCE) == 2
     assert "--port" in command.stderr
     assert "Traceback" not in command.stderr
 
@@ -200,11 +188,9 @@ def test_a_signal_ends_all_of_it_while_requests_are_under_way(
     with socket.create_connection(("127.0.0.1", command.port)) as half, httpx.Client(trust_env=False) as idle:
         half.sendall(f"POST {API}/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{".encode())
         assert idle.get(f"{command.base_url}/api-service").status_code == 200
-        status, seconds = command.end(number, group=group)
+        assert command.end(number, group=group) == 0
     for asker in askers:
         asker.join()
-    assert status == 0
-    assert seconds < END_SECONDS
     assert command.processes() == set()
     assert command.stderr == ""
 
@@ -218,13 +204,12 @@ def test_a_signal_ends_a_stack_that_is_still_starting(tmp_path: Path, seconds_af
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    eventually(listens, 30)
+    eventually(listens)
     time.sleep(seconds_after_listening)
-    status, seconds = command.end(signal.SIGTERM)
-    assert status == 0
-    assert seconds < END_SECONDS
+    # What is being loaded is loaded to its end.
+    assert command.end(signal.SIGTERM, PATIENCE) == 0
     # What multiprocessing had started by then ends as it notices.
-    eventually(lambda: command.processes() == set(), END_SECONDS)
+    eventually(lambda: command.processes() == set())
     assert command.stderr == ""
 
 
@@ -232,4 +217,4 @@ def test_workers_end_with_a_stack_that_is_killed(tmp_path: Path) -> None:
     command = start_local(tmp_path, free_port())
     command.await_ready()
     command.end(signal.SIGKILL)
-    eventually(lambda: command.processes() == set(), 5)
+    eventually(lambda: command.processes() == set())

@@ -4,7 +4,6 @@ import json
 import secrets
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 from polypost.adapters import keys
 from polypost.adapters.access_table import AccessTable
@@ -15,13 +14,13 @@ from polypost.models.history import ErasureJob
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.models.message_ids import new_message_id
 from polypost_local import demo
+from support.command import Run, as_json
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced, event, in_sns_envelope
+from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import API, AUTH, eventually, listed, mail, send
-from .test_operator import Run, as_json
-from .test_operator import run as run
+from .test_inxmail import API, AUTH, listed, mail, send
 
 BOUNCE = "bounce@simulator.amazonses.com"
 
@@ -71,11 +70,13 @@ def test_every_mail_to_an_address_and_its_standing(
     eventually(lambda: listed(local_stack, "bounces", first))
     second = send(local_stack, recipient=address)
     eventually(lambda: [each["messageId"] for each in mails()["messages"]] == [second, first])
-    known = eventually(lambda: known if (known := mails())["messages"][0]["status"] == "suppressed" else None)
+    eventually(lambda: mails()["messages"][0]["status"] == "suppressed")
+    known = mails()
     assert [each["status"] for each in known["messages"]] == ["suppressed", "bounced"]
-    assert known["messages"][0]["why"] == "Not sent: an earlier mail to the address bounced for good."
+    assert known["messages"][0]["why"].startswith("Not sent: an earlier mail to the address bounced for good on ")
+    assert f"(message {first}, rule " in known["messages"][0]["why"]
     assert known["standing"]["getsMail"] is False
-    assert [each["why"] for each in known["standing"]["reasons"]] == ["an earlier mail to the address bounced for good"]
+    assert [each["reason"] for each in known["standing"]["reasons"]] == ["hard bounce"]
 
 
 def test_a_mail_that_was_put_aside_goes_out_once(
@@ -133,6 +134,7 @@ def test_an_erasure_that_was_put_aside_is_done(local_stack: RunningStack, local_
     )
     put(local_engine, "ErasureDeadLetterQueueUrl", job.model_dump_json())
     assert as_json(run, "queues", "redrive", "erasures")["moved"] == 1
-    known: dict[str, Any] = eventually(lambda: known if (known := shown())["message"]["recipient"] == "" else None)
+    eventually(lambda: shown()["message"]["recipient"] == "")
+    known = shown()
     assert address not in json.dumps(known)
     assert known["status"] == "delivered"

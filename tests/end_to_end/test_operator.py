@@ -1,15 +1,11 @@
-"""The operator's command on the running local stack, as a shell runs it."""
+"""The operator's command on the running local stack: in this process, but where its process is the point."""
 
 import json
-import os
 import random
 import re
 import socket
-import subprocess
-import sys
 import threading
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,55 +16,21 @@ import pytest
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import to_item
 from polypost_local import demo
+from support.command import Run, as_json, polypost, run_as_process
 from support.inxmail import send_body
 from support.ses import bounce_object, bounced
+from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import API, eventually, listed, mail, send
+from .test_inxmail import API, listed, mail, send
 from .test_rare_paths import report
 from .test_stratuscore import id_in
 from .test_stratuscore import log as log_mail
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(local_stack: RunningStack) -> Run:
-    """Run `polypost … --local`; its exit status, unless another is expected, must be 0."""
-    return partial(polypost, "--local", "--port", str(local_stack.command.port))
-
-
-def polypost(*words: str, expect: int = 0, typed: str = "") -> subprocess.CompletedProcess[str]:
-    stack, arguments = words[: words.index("--port") + 2] if "--port" in words else (), words
-    arguments = arguments[len(stack) :]
-    done = subprocess.run(
-        [sys.executable, "-m", "polypost_cli", *arguments, *stack],
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POLYPOST_"))},
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def as_json(run: Run, *words: str) -> Any:
-    return json.loads(run(*words, "--json").stdout)
-
-
-@pytest.fixture
-def space(run: Run) -> str:
-    """A new space."""
-    name = f"s-{uuid.uuid4().hex[:8]}"
-    run("spaces", "create", name, "--description", "for a test")
-    return name
-
 
 def test_help_at_every_level() -> None:
+    assert "Usage: polypost" in polypost("--help", command=run_as_process).stdout
     for words in (
-        [],
         ["spaces"],
         ["spaces", "create"],
         ["keys", "create"],
@@ -296,13 +258,15 @@ def test_errors_are_one_clear_line(run: Run) -> None:
         ["domains", "add", "nobody", "example.com"],
     ):
         assert run(*words, expect=1).stderr == "Error: there is no space nobody\n"
-    assert "is no DNS label" in run("spaces", "create", "Not_A_Label", expect=2).stderr
+    as_process = partial(run, command=run_as_process)
+    assert as_process("spaces", "show", "nobody", expect=1).stderr == "Error: there is no space nobody\n"
+    assert "is no DNS label" in as_process("spaces", "create", "Not_A_Label", expect=2).stderr
     assert "is no domain name" in run("domains", "add", "demo", "not a domain", expect=2).stderr
 
 
 def test_a_stack_has_to_be_chosen_and_to_be_there() -> None:
     assert "say which stack" in polypost("spaces", "list", expect=2).stderr
-    assert "no local stack answers on port 1;" in polypost("--local", "--port", "1", "spaces", "list", expect=1).stderr
+    assert "no local stack answers on port 1;" in polypost("spaces", "list", port=1, expect=1).stderr
     assert "AWS is not configured here" in polypost("spaces", "list", "--stack", "polypost", expect=1).stderr
 
 
@@ -338,8 +302,8 @@ def test_something_else_on_the_port(answer: bytes) -> None:
                 connection.sendall(answer)
 
         threading.Thread(target=reply, daemon=True).start()
-        port = str(server.getsockname()[1])
-        assert "no local stack answers" in polypost("--local", "--port", port, "spaces", "list", expect=1).stderr
+        port = server.getsockname()[1]
+        assert "no local stack answers" in polypost("spaces", "list", port=port, expect=1).stderr
 
 
 def test_a_domain_that_ses_does_not_know_is_not_verified(run: Run, space: str, local_engine: LocalEngine) -> None:
@@ -363,14 +327,15 @@ def test_stack_and_local_exclude_each_other(run: Run) -> None:
 
 def test_what_is_done_can_be_piped_too(run: Run) -> None:
     space = f"s-{uuid.uuid4().hex[:8]}"
-    assert as_json(run, "spaces", "create", space)["id"] == space
+    as_process = partial(run, command=run_as_process)
+    assert as_json(as_process, "spaces", "create", space)["id"] == space
     assert as_json(run, "spaces", "set", space, "--description", "new")["description"] == "new"
     keyid = as_json(run, "keys", "create", space, "--scope", "all")["keyid"]
     assert as_json(run, "keys", "revoke", keyid) == {"revoked": keyid}
     as_json(run, "domains", "add", space, "piped.example")
     assert as_json(run, "domains", "verify", space, "piped.example")["verified"] is True
     assert as_json(run, "domains", "remove", space, "piped.example") == {"removed": "piped.example"}
-    deleted = json.loads(run("spaces", "delete", space, "--json", typed="y\n").stdout)
+    deleted = json.loads(as_process("spaces", "delete", space, "--json", typed="y\n").stdout)
     assert deleted == {"deleted": space, "keys": [], "senderDomains": [], "campaigns": []}
 
 

@@ -18,9 +18,10 @@ from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.models.message_ids import new_message_id
 from polypost_local import demo
 from support.ses import bounce_object, bounced, complaint_object, mail_object
+from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import eventually, listed, mail, send
+from .test_inxmail import listed, mail, send
 
 
 def test_what_is_no_mail_waits_in_the_dead_letter_queue(local_engine: LocalEngine) -> None:

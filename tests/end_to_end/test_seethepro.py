@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -14,9 +13,9 @@ import pytest
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
 from polypost_local import demo
+from support.command import Run, as_json
 
 from .conftest import LocalEngine, RunningStack
-from .test_operator import as_json, polypost
 
 CREATE = "/api/vspinteraction/create"
 NAMESPACE = "http://schemas.datacontract.org/2004/07/SeeTheProWebAPI.Models"
@@ -135,10 +134,8 @@ def test_a_made_up_token_and_other_methods(local_stack: RunningStack, local_engi
 
 
 def test_a_campaigns_page_and_what_a_space_keeps_of_visitors(
-    local_stack: RunningStack, local_engine: LocalEngine
+    local_stack: RunningStack, local_engine: LocalEngine, run: Run, space: str
 ) -> None:
-    run, space = partial(polypost, "--local", "--port", str(local_stack.command.port)), f"s-{secrets.token_hex(4)}"
-    run("spaces", "create", space)
     key = as_json(run, "keys", "create", space, "--scope", "interactions:write")
     access_key = f"{key['keyid']}.{key['secret']}"
     run("spaces", "set", space, "--visitor-details", "on")

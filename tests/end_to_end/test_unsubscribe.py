@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from polypost_local import demo
+from support.command import as_json, polypost
 from support.intershop import promotion_body
 from support.inxmail import send_body
+from support.waiting import eventually
 
 from .conftest import RunningStack
 from .test_history import CONTACTS
 from .test_intershop import mails, new_code
-from .test_inxmail import API, AUTH, eventually, listed, mail, send
-from .test_operator import as_json, polypost
+from .test_inxmail import API, AUTH, listed, mail, send
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 OWN = "<https://shop.example/unsubscribe>"

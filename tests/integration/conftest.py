@@ -6,6 +6,7 @@ import os
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from polypost.web.auth import secret_digest
 from polypost_local.template import Template
 from support.dynamodb import DynamodbEngine, local_client, template_tables
 from support.lambda_events import LambdaContext, http_event, sqs_event
-from support.local_engine import running_moto
+from support.local_engine import patient_clients, running_moto
 from support.ministack import running_ministack
 from support.routes import find_route
 from support.template_engine import ROOT, Engine, template_engine
@@ -40,16 +41,22 @@ def session_engine() -> Iterator[Engine]:
     with template_engine() as engine:
         for function in engine.stack.functions.values():
             os.environ.update(function.environment)
+        with patient_clients():
+            for make in (
+                runtime._dynamodb,
+                runtime.mail_queue,
+                runtime.mail_dead_letter_queue,
+                runtime.mailer,
+                runtime.erasures,
+            ):
+                make()
         yield engine
 
 
 @pytest.fixture
 def engine(session_engine: Engine) -> Engine:
-    """The engine, with queues empty and no call counted yet."""
-    for name in session_engine.stack.outputs:
-        if name.endswith("QueueUrl"):
-            session_engine.receive(name)
-    session_engine.calls.clear()
+    """The engine, with tables and queues empty and no call counted yet."""
+    session_engine.empty()
     return session_engine
 
 
@@ -192,14 +199,32 @@ def api(engine: Engine, invoke: Invoke) -> Api:
     return Api(space, f"key-of-{space}", invoke, engine.template)
 
 
-@pytest.fixture(
-    scope="session", params=[pytest.param(running_moto, id="moto"), pytest.param(running_ministack, id="ministack")]
-)
-def dynamodb_client(request: pytest.FixtureRequest) -> "Iterator[DynamoDBClient]":
-    with request.param() as endpoint:
+@contextmanager
+def client_of(engine: AbstractContextManager[str]) -> "Iterator[DynamoDBClient]":
+    with engine as endpoint:
         client = local_client(clients.dynamodb, endpoint)
         yield client
         client.close()
+
+
+# Each engine in a fixture of its own, which lives as long as the session: the parameters of one fixture would start
+# and end them with every change between the two.
+@pytest.fixture(scope="session")
+def moto() -> "Iterator[DynamoDBClient]":
+    with client_of(running_moto()) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ministack() -> "Iterator[DynamoDBClient]":
+    with client_of(running_ministack()) as client:
+        yield client
+
+
+@pytest.fixture(params=["moto", "ministack"])
+def dynamodb_client(request: pytest.FixtureRequest) -> "DynamoDBClient":
+    client: DynamoDBClient = request.getfixturevalue(request.param)
+    return client
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 
 from polypost import runtime
+from polypost.adapters.dynamodb import from_item
 from polypost.adapters.erasure_queue import LONGEST_DELAY
 from polypost.adapters.mail_queue import decode
 from polypost.models.contacts import claims_of
@@ -19,7 +18,6 @@ from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
 from polypost.usecases.delete_contact import GIVEN_UP
 from polypost.usecases.reclassify_events import Change, apply, reclassify_events
-from polypost_cli.local_environment import REGION
 from support.intershop import promotion_body
 from support.inxmail import send_body
 from support.lambda_events import http_event
@@ -61,13 +59,11 @@ def kinds(answer: Answer) -> list[str]:
 
 
 def log_of(api: Api) -> str:
-    """All that the Logs table holds of the space, as one text.
-
-    Read out of the engine's memory: other tests have stored so much that scanning the table would take minutes.
-    """
-    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[runtime.logs()._table]
-    rows = (str(item.to_json()["Attributes"]) for partition in table.items.values() for item in partition.values())
-    return "\n".join(row for row in rows if api.space in row)
+    """All that the Logs table holds of the space, as one text."""
+    logs = runtime.logs()
+    pages = logs._client.get_paginator("scan").paginate(TableName=logs._table, ConsistentRead=True)
+    items = [from_item(item) for page in pages for item in page["Items"]]
+    return "\n".join(str(item) for item in items if api.space in str(item))
 
 
 def delete(api: Api, engine: Engine, contact_id: int) -> list[str]:

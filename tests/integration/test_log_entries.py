@@ -6,7 +6,7 @@ import re
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import Any
 
@@ -378,8 +378,9 @@ def size(item: dict[str, Any]) -> int:
     return sum(len(name) for name in item) + sum(map(len, values))
 
 
-def test_the_largest_entry_fits_into_dynamodbs_limits(dynamodb_engine: DynamodbEngine, log_entries: LogEntries) -> None:
-    longest = replace(SENT, subject="\N{PARTY POPPER}" * 50, sent_by="\N{EURO SIGN}" * 1000)
+@cache
+def body_at_the_limit() -> tuple[str, int, int]:
+    """A text, how many of its characters are the largest body that is stored, and a few more, which are too many."""
     text = random_text(4_500_000)
     fits, too_long = 1_048_576, len(text)
     # Found by halves, to a few bytes.
@@ -389,6 +390,12 @@ def test_the_largest_entry_fits_into_dynamodbs_limits(dynamodb_engine: DynamodbE
             fits = middle
         else:
             too_long = middle
+    return text, fits, too_long
+
+
+def test_the_largest_entry_fits_into_dynamodbs_limits(dynamodb_engine: DynamodbEngine, log_entries: LogEntries) -> None:
+    longest = replace(SENT, subject="\N{PARTY POPPER}" * 50, sent_by="\N{EURO SIGN}" * 1000)
+    text, fits, too_long = body_at_the_limit()
     entry_id = log_entries.put("acme", replace(longest, body=text[:fits]), NOW)
     found = log_entries.get(entry_id)
     assert found is not None

@@ -12,9 +12,10 @@ from support.template_engine import Engine
 from .conftest import Invoke
 
 
-@pytest.fixture(scope="module", autouse=True)
-def demo_space(session_engine: Engine) -> None:
-    demo.seed(session_engine.stack.outputs)
+@pytest.fixture(autouse=True)
+def demo_space(engine: Engine) -> None:
+    demo.seed(engine.stack.outputs)
+    engine.calls.clear()
 
 
 def answer(invoke: Invoke, function: str) -> Any:

@@ -13,9 +13,8 @@ import boto3
 from botocore.client import BaseClient
 
 from polypost_cli.local_environment import isolate
-from polypost_local.template import read_template
-from support.local_engine import REGION
-from support.template_engine import ROOT
+from support.local_engine import REGION, patient_clients
+from support.template_engine import the_template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,7 +44,7 @@ def local_client(make: Callable[[], Client], endpoint: str) -> Client:
     Parameters: make, a function of `polypost.adapters.clients`; endpoint, the engine's base URL.
     """
     # boto3's default session remembers credentials.
-    with mock.patch.dict(os.environ), mock.patch.object(boto3, "DEFAULT_SESSION", None):
+    with mock.patch.dict(os.environ), mock.patch.object(boto3, "DEFAULT_SESSION", None), patient_clients():
         isolate(os.environ, endpoint)
         os.environ.update({"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION})
         return make()
@@ -68,7 +67,7 @@ def template_tables(client: "DynamoDBClient") -> Iterator[DynamodbEngine]:
 
 @cache
 def _templates_tables() -> dict[str, dict[str, Any]]:
-    resources = read_template(ROOT / "template.yaml").cloudformation["Resources"]
+    resources = the_template().cloudformation["Resources"]
     return {
         logical_id: {name: value for name, value in resource["Properties"].items() if name in _CREATE_TABLE}
         for logical_id, resource in resources.items()

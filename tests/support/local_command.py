@@ -1,17 +1,22 @@
 """`polypost local` as a child process, as a user starts it."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# A start or an end that takes longer is a failure, in seconds.
-START_SECONDS = 60.0
-END_SECONDS = 5.0
+from polypost_local.http_server import HOST
+from support.waiting import PATIENCE
+
+# In seconds. An end that takes longer is a failure: it has waited for the long poll of a queue, which takes 20 of them,
+# or for an idle connection, which takes 75.
+END_SECONDS = 15.0
 
 # What a developer's machine may hold. None of it may reach the local stack: 192.0.2.1 answers nobody.
 HOSTILE_ENVIRONMENT = {
@@ -52,7 +57,7 @@ class LocalCommand:
 
     def await_ready(self) -> None:
         """Wait for the ready line; an error where the command ends before or takes too long."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while f"Polypost is ready on {self.base_url}\n" not in self.stdout:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the local stack is not ready: {self.stdout}{self.stderr}")
@@ -63,22 +68,21 @@ class LocalCommand:
         found = subprocess.run(["pgrep", "-g", str(self.process.pid)], capture_output=True, text=True, check=False)
         return {int(line) for line in found.stdout.split()}
 
-    def end(self, number: signal.Signals, *, group: bool = False) -> tuple[int, float]:
-        """Send a signal, to the whole process group as a terminal does; the exit status and the seconds until it."""
-        begin = time.monotonic()
+    def end(self, number: signal.Signals, seconds: float = END_SECONDS, *, group: bool = False) -> int:
+        """Send a signal, to the whole process group as a terminal does; the exit status, if it comes in time."""
         if group:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-        status = self.process.wait(timeout=START_SECONDS)
-        return status, time.monotonic() - begin
+        return self.process.wait(seconds)
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port that nothing listens on now, and that no system gives away by itself: it is free in a second, too."""
+    while True:
+        port = random.randrange(10_000, 32_768)  # noqa: S311
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
 
 
 def start_local(folder: Path, port: int | str, *options: str) -> LocalCommand:

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 
 from polypost_local.http_server import HOST
 from support.template_engine import ROOT
+from support.waiting import PATIENCE
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
-
-# A start or an end that takes longer is a failure, in seconds.
-PATIENCE = 60
 
 # Its whole environment: nothing of this machine's steers it, no other port is opened, and it leaves a Docker that runs
 # here alone, whose containers it would take for its own.

@@ -5,10 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-Result = TypeVar("Result")
+from support.waiting import PATIENCE
 
-# A thread that has not started by then never will, in seconds.
-PATIENCE = 60
+Result = TypeVar("Result")
 
 
 def in_parallel(calls: Iterable[Callable[[], Result]]) -> list[Future[Result]]:

@@ -4,9 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from polypost_cli.local_environment import isolate
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
+
+from polypost.adapters import keys
+from polypost_cli.local_environment import REGION, isolate
 from polypost_local import demo
 from polypost_local.aws import Clients, local_clients
 from polypost_local.aws_server import AwsCall
@@ -16,6 +22,12 @@ from polypost_local.template import Template, read_template
 from support.local_engine import running_moto
 
 ROOT = Path(__file__).parents[2]
+
+
+@cache
+def the_template() -> Template:
+    """The repository's own template, which takes a second to read. Nobody changes what they get."""
+    return read_template(ROOT / "template.yaml")
 
 
 @dataclass
@@ -45,6 +57,22 @@ class Engine:
                     QueueUrl=self.stack.outputs[queue], ReceiptHandle=message["ReceiptHandle"]
                 )
 
+    def empty(self) -> None:
+        """Take out all that is stored and queued, and forget the calls.
+
+        The key for addresses stays, since warm functions remember it.
+        """
+        # In the engine's memory, which is this process's: by calls it would take longer than most tests.
+        for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.values():
+            for partition in [each for each in table.items if each.value != keys.ADDRESS_KEY["PK"]]:
+                del table.items[partition]
+        queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION]
+        for name, queue in queues.queues.items():
+            # SQS allows one purge a minute, and so does the engine.
+            queue.last_purged_at = None
+            queues.purge_queue(name)
+        self.calls.clear()
+
 
 @contextmanager
 def template_engine(host: str = HOST) -> Iterator[Engine]:
@@ -57,7 +85,7 @@ def template_engine(host: str = HOST) -> Iterator[Engine]:
     with running_moto(calls.append, host=host) as endpoint:
         isolate(os.environ, endpoint)
         try:
-            template = read_template(ROOT / "template.yaml")
+            template = the_template()
             clients = local_clients()
             stack = create_stack(template.cloudformation, clients, demo.SENDER_DOMAINS)
             yield Engine(endpoint, template, stack, clients, calls)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from polypost_local.aws import Clients
+from polypost_local.aws_server import AwsCall
 from polypost_local.event_sources import start_polling
 from polypost_local.stack import EventSource
 from polypost_local.worker import Answer
 from support.local_engine import REGION, running_engine
+from support.waiting import PATIENCE, eventually
 
 # How long a message that was received stays invisible, in seconds.
 VISIBILITY_SECONDS = 1
@@ -25,8 +27,14 @@ NOTHING_FAILED = Answer('{"batchItemFailures": []}', failed=False)
 
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with running_engine() as clients:
+def calls() -> list[AwsCall]:
+    """Every call that the module's engine has answered."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def clients(calls: list[AwsCall]) -> Iterator[Clients]:
+    with running_engine(calls.append) as clients:
         yield clients
 
 
@@ -91,13 +99,6 @@ def queue(clients: Clients) -> Iterator[Queue]:
     queue.send("the end")
 
 
-def eventually(look: Callable[[], Any], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, "nothing came in time"
-        time.sleep(0.02)
-
-
 def test_a_function_gets_records_as_lambda_makes_them(queue: Queue) -> None:
     queue.poll(lambda _: NOTHING_FAILED)
     queue.send("ü")
@@ -115,14 +116,15 @@ def test_a_function_gets_records_as_lambda_makes_them(queue: Queue) -> None:
     assert record["receiptHandle"]
 
 
-def test_a_message_is_delivered_as_soon_as_it_is_sent(queue: Queue) -> None:
+def test_a_message_is_delivered_by_the_long_poll_that_it_is_sent_in(queue: Queue, calls: list[AwsCall]) -> None:
+    calls.clear()
     queue.poll(lambda _: NOTHING_FAILED)
     # So that the poller waits in its long poll.
     time.sleep(0.3)
-    begin = time.monotonic()
-    queue.send("a")
+    queue.send("aloud")
     eventually(lambda: queue.batches)
-    assert time.monotonic() - begin < 0.5
+    first = next(call for call in calls if call.action == "ReceiveMessage" and queue.url.encode() in call.request)
+    assert b"aloud" in first.response
 
 
 @pytest.mark.parametrize("payload", ['{"batchItemFailures": []}', '{"batchItemFailures": null}', "{}", "null"])
@@ -130,7 +132,7 @@ def test_what_succeeded_is_deleted(queue: Queue, payload: str) -> None:
     queue.poll(lambda _: Answer(payload, failed=False))
     queue.send("a", "b")
     eventually(lambda: queue.delivered == ["a", "b"])
-    eventually(lambda: queue.left() == 0, VISIBILITY_SECONDS / 2)
+    eventually(lambda: queue.left() == 0)
 
 
 def test_only_what_failed_comes_again(queue: Queue) -> None:
@@ -148,7 +150,7 @@ def test_a_function_that_does_not_report_failures_is_not_asked_for_them(queue: Q
     queue.poll(lambda _: Answer('{"batchItemFailures": [{"itemIdentifier": ""}]}', failed=False), reports=False)
     queue.send("a")
     eventually(lambda: queue.delivered == ["a"])
-    eventually(lambda: queue.left() == 0, VISIBILITY_SECONDS / 2)
+    eventually(lambda: queue.left() == 0)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_batches_run_at_once_up_to_the_maximum(queue: Queue) -> None:
     go_on = threading.Event()
 
     def answer(_: list[Record]) -> Answer:
-        go_on.wait(5)
+        go_on.wait(PATIENCE)
         return NOTHING_FAILED
 
     queue.poll(answer, maximum=2)

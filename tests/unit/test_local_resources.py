@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from polypost_local.stack import EventDestination, EventSource, Stack, StackErro
 from polypost_local.template import TemplateError, read_template
 from support.dynamodb import local_client
 from support.local_engine import REGION, running_engine
+from support.waiting import eventually
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -144,14 +145,6 @@ def switching_threads() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
-
-
-def eventually(look: Callable[[], Any], seconds: float = 5) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "nothing came in time"
-        time.sleep(0.02)
-    return found
 
 
 def test_a_functions_environment_has_every_reference_resolved(local: Local) -> None:

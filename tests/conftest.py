@@ -1,0 +1,22 @@
+"""How pytest-xdist's workers share the tests."""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+
+class OneStack(LoadScopeScheduling):  # type: ignore[misc]
+    """The end-to-end tests go to one worker, and each other test to the next that is free.
+
+    One of them judges what all the others made the functions of the running stack do. They are the largest share, which
+    is handed out first. (The option `--dist=loadgroup` is for this, but does nothing on pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = "tests/end_to_end/"
+        return folder if nodeid.startswith(folder) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
+    return OneStack(config, log)
