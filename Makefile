@@ -1,14 +1,16 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check build bytecode deploy test-sam-local format
+.PHONY: help run test quick static check build bytecode deploy test-sam-local format
 
 # No word to SAM CLI's makers.
 export SAM_CLI_TELEMETRY := 0
 # Where nothing is deployed any region will do; `make deploy` takes the environment's or the AWS profile's.
-run test check build: export AWS_DEFAULT_REGION ?= eu-central-1
+run test quick check build: export AWS_DEFAULT_REGION ?= eu-central-1
 
 PORT ?= 3000
+# Processes that the tests run in; each has engines of its own.
+WORKERS ?= auto
 BIN := .venv/bin
 BUILD := .aws-sam/build
 
@@ -27,6 +29,7 @@ RUNTIME_PYTHON ?= $(shell for python in $(RUNTIME) '$(CURDIR)/$(BIN)/python' \
 
 help:
 	@echo 'make run      the local stack on http://127.0.0.1:$(PORT)  (PORT=... for another port)'
+	@echo 'make quick    format, lint, types, the order of the layers, unit and contract tests: while you work'
 	@echo 'make test     the whole test suite, on the sources'
 	@echo 'make check    format, lint, types, tests with coverage, template, build, the built functions: what CI runs'
 	@echo 'make format   format the code and sort its imports'
@@ -52,15 +55,20 @@ run: .venv/installed
 	@exec $(BIN)/polypost local --port $(PORT)
 
 test: .venv/installed .venv-ministack/installed
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS)
 
-check: .venv/installed .venv-ministack/installed
+static: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --cov --cov-report=term
+
+quick: static
+	$(BIN)/pytest -q -n $(WORKERS) tests/unit tests/contract
+
+check: static .venv-ministack/installed
 	$(BIN)/sam validate --lint
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --durations=20
 	@$(MAKE) --no-print-directory build
 	RUNTIME_PYTHON='$(RUNTIME_PYTHON)' $(BIN)/pytest tests/artifact
 
