@@ -18,8 +18,9 @@ from samcli.yamlhelper import yaml_parse
 from polypost_cli.local_environment import REGION
 from polypost_local.errors import LocalStackError
 
-# What deployment parameters are on this machine: http://{space}.localhost is a space's own host.
-PARAMETERS: Final = {"BaseDomain": "localhost"}
+# What deployment parameters are on this machine: http://{space}.localhost is a space's own host, and the engine's SES
+# does not tell what its account may send.
+PARAMETERS: Final = {"BaseDomain": "localhost", "SendRate": "50"}
 
 
 class TemplateError(LocalStackError):

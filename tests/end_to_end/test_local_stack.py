@@ -4,6 +4,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ def send(stack: RunningStack, recipient: str, **fields: Any) -> str:
     return message_id
 
 
-def mailbox_entry(stack: RunningStack, message_id: str) -> Any:
-    """The mail in the mailbox, as soon as it is there."""
+def mailbox_entry(stack: RunningStack, message_id: str, bcc: Sequence[str] = ()) -> Any:
+    """The mail to the recipient, or to the Bcc, in the mailbox, as soon as it is there."""
 
     def look() -> Any:
         entries = stack.client.get("/_local/mailbox").json()
-        return next((entry for entry in entries if entry["messageId"] == message_id), None)
+        return next((e for e in entries if (e["messageId"], e["bcc"]) == (message_id, list(bcc))), None)
 
     return eventually(look)
 
@@ -74,7 +75,8 @@ def test_a_mail_is_read_back_from_what_ses_was_given(local_stack: RunningStack) 
         replyToName="Antworten",
         bodyContentHTML="<p>Größe &amp; <script>alert(1)</script></p>",
     )
-    entry = mailbox_entry(local_stack, message_id)
+    mailbox_entry(local_stack, message_id)
+    entry = mailbox_entry(local_stack, message_id, bcc=["archive@example.invalid"])
     assert entry["sourceSystem"] == "shop"
     assert entry["campaignId"] == "spring"
     assert entry["from"] == "Der Sender <info@example.invalid>"

@@ -14,14 +14,16 @@ from polypost.adapters.mail_queue import encode
 from polypost.mail.mime import MESSAGE_ID_HEADER
 from polypost.models.access import SpaceSettings
 from polypost.models.attempts import Attempt
+from polypost.models.history import ErasureJob
 from polypost.models.mail import Mail, Mailbox, QueuedMail
 from polypost.models.message_ids import new_message_id
 from polypost_local import demo
+from polypost_local.permissions import PATH as PERMISSIONS
 from support.ses import bounce_object, bounced, complaint_object, mail_object
 from support.waiting import eventually
 
 from .conftest import LocalEngine, RunningStack
-from .test_inxmail import listed, mail, send
+from .test_inxmail import AUTH, listed, mail, send
 
 
 def test_what_is_no_mail_waits_in_the_dead_letter_queue(local_engine: LocalEngine) -> None:
@@ -38,41 +40,98 @@ def test_what_is_no_mail_waits_in_the_dead_letter_queue(local_engine: LocalEngin
     assert eventually(look)
 
 
-def test_what_ses_refuses_is_listed_without_a_type(local_stack: RunningStack, local_engine: LocalEngine) -> None:
-    local_engine.client("dynamodb").put_item(
-        TableName=local_engine.outputs["AccessTable"],
-        Item=to_item(keys.sender_domain(demo.SPACE, "gone.example") | {"domain": "gone.example", "verified": True}),
-    )
-    message_id = send(local_stack, sender="info@gone.example")
-    (row,) = eventually(partial(listed, local_stack, "bounces", message_id))
-    assert "MessageRejected" in row["errorText"]
-    assert "type" not in row
+def needed(stack: RunningStack, function: str, action: str, resource: str) -> bool:
+    """Whether a function has made a call."""
+    entries = stack.client.get(PERMISSIONS).json()
+    return any((e["function"], e["action"], e["resource"]) == (function, action, resource) for e in entries)
 
 
-def test_a_mail_whose_run_was_cut_off_goes_out(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+def queued_mail(**members: Any) -> QueuedMail:
+    """A mail that was accepted an hour ago."""
     accepted_at = datetime.now(UTC) - timedelta(hours=1)
-    queued = QueuedMail(
+    mail_of_it = {"sender": Mailbox(address="info@example.com"), "recipient": Mailbox(address="max@example.net")}
+    return QueuedMail(
         message_id=new_message_id(Attempt.fresh(accepted_at), b"a key"),
         space=demo.SPACE,
         accepted_at=accepted_at,
-        mail=Mail(
-            sender=Mailbox(address="info@example.com"),
-            recipient=Mailbox(address="max@example.net"),
-            subject="Late",
-            text="Late",
-        ),
+        mail=Mail.model_validate(mail_of_it | {"subject": "Late", "text": "Late"} | members),
     )
+
+
+def queue(engine: LocalEngine, queued: QueuedMail) -> None:
+    engine.client("sqs").send_message(QueueUrl=engine.outputs["MailQueueUrl"], MessageBody=encode(queued))
+
+
+def test_what_ses_refuses_is_listed_without_a_type(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    # No API lets such an address in; the engine's SES takes its first part for all of it.
+    queued = queued_mail(recipient=Mailbox(address='"max@example"@example.net'))
+    queue(local_engine, queued)
+    (row,) = eventually(partial(listed, local_stack, "bounces", queued.message_id))
+    assert row["errorText"] == "InvalidParameterValue: Missing domain"
+    assert "type" not in row
+
+
+def test_a_mail_waits_while_ses_refuses_its_domain(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    domain = keys.sender_domain(demo.SPACE, "gone.example")
+    table = {"TableName": local_engine.outputs["AccessTable"]}
+    dynamodb = local_engine.client("dynamodb")
+    dynamodb.put_item(**table, Item=to_item(domain | {"domain": "gone.example", "verified": True}))
+    message_id = send(local_stack, sender="info@gone.example")
+    dynamodb.delete_item(**table, Key=to_item(domain))
+    eventually(partial(needed, local_stack, "MailWorker", "ses:SendEmail", "identity/gone.example"))
+    # Its DNS records are back.
+    local_engine.client("sesv2").create_email_identity(EmailIdentity="gone.example")
+    assert mail(local_stack, message_id)["from"] == "info@gone.example"
+    assert listed(local_stack, "bounces", message_id) == []
+
+
+def test_a_mail_whose_run_was_cut_off_goes_out(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    queued = queued_mail()
     claimed = keys.message(queued.message_id) | {
         "space": demo.SPACE,
         "sender": "info@example.com",
         "recipient": "max@example.net",
         "subject": "Late",
-        "acceptedAt": keys.instant(accepted_at),
-        "leaseUntil": keys.instant(accepted_at + timedelta(minutes=15)),
+        "acceptedAt": keys.instant(queued.accepted_at),
+        "leaseUntil": keys.instant(queued.accepted_at + timedelta(minutes=15)),
     }
     local_engine.client("dynamodb").put_item(TableName=local_engine.outputs["LogsTable"], Item=to_item(claimed))
-    local_engine.client("sqs").send_message(QueueUrl=local_engine.outputs["MailQueueUrl"], MessageBody=encode(queued))
+    queue(local_engine, queued)
     assert mail(local_stack, queued.message_id)["subject"] == "Late"
+
+
+def test_a_notification_waits_for_its_message(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    address, queued = f"{secrets.token_hex(4)}@example.net", queued_mail()
+    headers = [{"name": MESSAGE_ID_HEADER, "value": queued.message_id}]
+    notification = {
+        "notificationType": "Bounce",
+        "mail": mail_object([address]) | {"messageId": "unknown", "headers": headers},
+        "bounce": bounce_object(bounced(address)),
+    }
+    local_engine.client("sns").publish(TopicArn=local_engine.outputs["SesTopicArn"], Message=json.dumps(notification))
+    queue_name = local_engine.outputs["SesEventsQueueUrl"].rpartition("/")[2]
+    eventually(partial(needed, local_stack, "SesEvents", "sqs:ChangeMessageVisibility", queue_name))
+    queue(local_engine, queued)
+    assert eventually(partial(listed, local_stack, "bounces", queued.message_id))
+
+
+def test_an_erasure_waits_for_its_deletion(local_stack: RunningStack, local_engine: LocalEngine) -> None:
+    contact = local_stack.client.post("/api/v1/Contacts", json={"RegistrationSource": "test"}, auth=AUTH).json()
+    row = local_engine.client("dynamodb").get_item(
+        TableName=local_engine.outputs["ContactsTable"], Key=to_item(keys.contact(demo.SPACE, contact["Id"]))
+    )
+    job = ErasureJob(
+        space=demo.SPACE,
+        contact_id=contact["Id"],
+        first_place=row["Item"]["firstPlace"]["S"],
+        address_hashes=(),
+        persons=(),
+        requested_at=datetime.now(UTC),
+    )
+    url = local_engine.outputs["ErasureQueueUrl"]
+    local_engine.client("sqs").send_message(QueueUrl=url, MessageBody=job.model_dump_json())
+    eventually(partial(needed, local_stack, "ContactsErasure", "sqs:ChangeMessageVisibility", url.rpartition("/")[2]))
+    assert local_stack.client.delete(f"/api/v1/Contacts/{contact['Id']}", auth=AUTH).status_code == 204
 
 
 @pytest.mark.parametrize("by", ["header", "SES's id"])

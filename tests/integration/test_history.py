@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from polypost import runtime
 from polypost.adapters.dynamodb import from_item
@@ -29,6 +30,7 @@ from support.template_engine import Engine
 from .conftest import SECRET, Answer, Api
 from .test_interactions import body as interaction_body
 from .test_promotion_mails import SENDER, change_settings
+from .test_worker import SesAnswers, client_error, expire_leases, recipients
 
 ANN = "ann@example.net"
 BOB = "bob@example.net"
@@ -413,17 +415,46 @@ def test_a_former_address_is_marked_as_erased_too(api: Api, engine: Engine) -> N
     assert ANN not in log_of(api)
 
 
-def test_what_ses_said_of_a_refused_mail_is_erased_too(api: Api, engine: Engine) -> None:
+def test_what_ses_said_of_a_refused_mail_is_erased_too(
+    api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contact_id = create(api, Email=ANN)
-    message = MessageRef(send(api, engine).message_id, api.space)
-    fact = Fact(EventKind.REJECT, ANN, datetime.now(UTC), "refused", error_text=f"not verified: {ANN}")
-    runtime.logs().record_refused([DeliveryEvent(message, fact)], f"not verified: {ANN}")
+    with monkeypatch.context() as patch:
+        SesAnswers(patch, *[client_error("MessageRejected", message=f"Address blacklisted: {ANN}")] * 2)
+        message = send(api, engine, bccRecipient=BOB)
     (job,) = delete(api, engine, contact_id)
     assert erase(api, job) == []
     assert ANN not in log_of(api)
     record, _ = runtime.logs().history(message.message_id)
     assert record is not None
-    assert record.failure == "refused"
+    assert record.copy is not None
+    assert record.failure == record.copy.failure == "refused"
+    assert record.copy.recipient == BOB
+
+
+@pytest.mark.parametrize("erased", [ANN, BOB])
+def test_what_ses_told_of_an_erased_part_still_proves_that_it_took_it(
+    api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch, erased: str
+) -> None:
+    contact_id = create(api, Email=erased)
+    assert api.send(send_body(recipient=ANN, bccRecipient=BOB)).status == 200
+    (queued,) = engine.receive("MailQueueUrl")
+    unanswered = ReadTimeoutError(endpoint_url="https://email.example.com")
+    SesAnswers(monkeypatch, unanswered, unanswered, sends=True)
+    engine.calls.clear()
+    assert api.deliver(queued) == ["0"]
+    assert recipients(engine) == [ANN, BOB]
+    message = MessageRef(decode(queued).message_id, api.space)
+    (job,) = delete(api, engine, contact_id)
+    # One event comes before the erasure, and one after it.
+    for address in (ANN, BOB):
+        assert api.notify(in_sns_envelope(event("Send", message, [address], send={}))) == []
+        assert erase(api, job) == []
+    assert erased not in log_of(api)
+    expire_leases(queued)
+    assert api.deliver(queued) == []
+    assert recipients(engine) == []
+    assert erased not in log_of(api)
 
 
 def test_a_limit_that_was_left_earlier_is_not_shortened(api: Api, engine: Engine) -> None:

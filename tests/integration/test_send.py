@@ -47,19 +47,21 @@ def sent_requests(engine: Engine) -> list[dict[str, Any]]:
 
 
 def send_and_deliver(api: Api, engine: Engine, body: dict[str, Any]) -> tuple[dict[str, Any], EmailMessage]:
-    """Send, run the worker, and read what SES was given."""
+    """Send, run the worker, and read what SES was given for the recipient; a Bcc's mail is the same but for whom."""
     answer = api.send(body)
     assert answer.status == 200, answer.body
     (queued,) = engine.receive("MailQueueUrl")
     assert api.deliver(queued) == []
-    (request,) = sent_requests(engine)
+    (request,) = (request for request in sent_requests(engine) if not request["Destination"]["BccAddresses"])
+    for copy in sent_requests(engine):
+        assert copy == request | {"Destination": copy["Destination"]}
     mime = message_from_bytes(b64decode(request["Content"]["Raw"]["Data"]), policy=policy.default)
     assert isinstance(mime, EmailMessage)
     return request, mime
 
 
 def test_every_field_reaches_the_mail(api: Api, engine: Engine) -> None:
-    request, mime = send_and_deliver(api, engine, BODY)
+    _, mime = send_and_deliver(api, engine, BODY)
     assert mime["From"] == '"Müller, Söhne & Co." <info@example.com>'
     assert mime["Reply-To"] == '"Antwort \\"hier\\"" <reply@example.net>'
     assert mime["To"].addresses[0].display_name == "Max Mustermann 日本"
@@ -73,16 +75,18 @@ def test_every_field_reaches_the_mail(api: Api, engine: Engine) -> None:
     assert plain.get_content().replace("\r\n", "\n") == BODY["bodyContentPlainText"] + "\n"
     assert html.get_content().replace("\r\n", "\n") == BODY["bodyContentHTML"] + "\n"
     assert mime.get_content_type() == "multipart/alternative"
-    assert request["Destination"] == {
-        "ToAddresses": ["max.mustermann@xn--bcher-kva.example"],
-        "BccAddresses": ["bcc@example.org"],
-    }
+    destinations = [each["Destination"] for each in sent_requests(engine)]
+    assert sorted(destinations, key=lambda destination: list(destination["BccAddresses"])) == [
+        {"ToAddresses": ["max.mustermann@xn--bcher-kva.example"], "BccAddresses": []},
+        {"ToAddresses": [], "BccAddresses": ["bcc@example.org"]},
+    ]
 
 
 def test_the_bcc_stands_nowhere_in_the_message(api: Api, engine: Engine) -> None:
     request, mime = send_and_deliver(api, engine, BODY)
     assert "bcc@example.org" not in b64decode(request["Content"]["Raw"]["Data"]).decode()
     assert mime["Bcc"] is None
+    assert len(sent_requests(engine)) == 2
 
 
 def test_an_events_tags_name_the_message(api: Api, engine: Engine) -> None:
@@ -421,6 +425,7 @@ def test_a_long_address_with_a_name_stays_an_address(api: Api, engine: Engine) -
 
 def test_who_is_recipient_and_bcc_gets_one_mail(api: Api, engine: Engine) -> None:
     request, _ = send_and_deliver(api, engine, without(recipient="max@example.net", bccRecipient="MAX@example.net"))
+    assert len(sent_requests(engine)) == 1
     assert request["Destination"]["ToAddresses"] == ["max@example.net"]
     assert request["Destination"].get("BccAddresses", []) == []
 

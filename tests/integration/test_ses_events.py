@@ -10,9 +10,11 @@ import pytest
 from polypost import runtime
 from polypost.adapters import keys
 from polypost.adapters.dynamodb import from_item, to_item
+from polypost.adapters.mail_queue import decode
 from polypost.mail.mime import MESSAGE_ID_HEADER
 from polypost.models.addresses import normalised
 from polypost.models.delivery import MessageRef
+from polypost.models.mail import Part
 from support.lambda_events import sns_event
 from support.ses import (
     BOUNCED_AT,
@@ -616,7 +618,7 @@ def test_an_event_of_another_space_before_there_is_a_row_takes_no_place(api: Api
         assert api.notify(in_sns_envelope(notification)) == []
     assert len(facts(own)) == 2
     assert rows_of(api) == [(TO, "Hard")]
-    assert runtime.logs().send_fact(api.space, own.message_id) is None
+    assert runtime.logs().fact_of_ses(Part(decode(queued), TO)) is not None
     api.deliver(queued)
     _, events = runtime.logs().history(own.message_id)
     assert {each.message.space for each in events} == {api.space}

@@ -1,8 +1,7 @@
 """Runs that are cut off at any of their AWS calls: nothing is half done for good, and no mail leaves twice."""
 
-import json
-import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,127 +9,231 @@ import pytest
 from polypost import runtime
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.logs_table import Claimed, LogsTable
+from polypost.adapters.mail_queue import decode
+from polypost.adapters.send_limiter import SendLimiter
 from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Permanent
 from polypost.models.access import Credential, Scope, Space, SpaceSettings
+from polypost.models.attempts import Attempt
 from polypost.models.campaigns import Campaign
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.mail import Mail, Mailbox, QueuedMail
+from polypost.models.message_ids import new_message_id
 from polypost.models.promotions import MailTemplate, TemplateName
-from polypost.usecases import deliver_mail
+from polypost.usecases.deliver_mail import LEASE, Delivery, InProgress, deliver_mails
+from polypost.usecases.pace import Pace
+from polypost.usecases.send_mail import send_mail
 from support.dynamodb import DynamodbEngine, template_tables
-from support.stops import every_stop
+from support.stops import Stop, every_stop
 from support.template_engine import Engine
+from support.virtual import VirtualClock
 
-from .test_worker import SENT, expire_leases
+from .test_worker import BCC, TO, SesAnswers, client_error, recipients
 
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 SPACE = Space(id="acme", created_at=CREATED_AT)
-TO, BCC = "max@example.net", "bcc@example.org"
 
 
-class Delivery:
-    """One mail, its runs of the use case, and SES, which tells of the mails that it took."""
+@dataclass
+class Journey:
+    """One mail from its acceptance on, on an engine, in a time that passes by itself.
 
-    def __init__(self, dynamodb: DynamodbEngine, engine: Engine, sender: str = "info@example.com") -> None:
-        engine.calls.clear()
-        self._engine = engine
-        self._logs = LogsTable(dynamodb.client, dynamodb.tables["LogsTable"], lambda: b"key")
+    Each run is a process of its own, which remembers nothing.
+    """
+
+    dynamodb: DynamodbEngine
+    engine: Engine
+    clock: VirtualClock
+    bcc: str | None = None
+
+    def __post_init__(self) -> None:
+        self.engine.calls.clear()
+        self.access = AccessTable(self.dynamodb.client, self.dynamodb.tables["AccessTable"])
+        self.logs = LogsTable(self.dynamodb.client, self.dynamodb.tables["LogsTable"], lambda: b"key")
         self._suppressions = Suppressions(
-            dynamodb.client, dynamodb.tables["ContactsTable"], lambda: b"key", lambda space: SpaceSettings()
+            self.dynamodb.client, self.dynamodb.tables["ContactsTable"], lambda: b"key", lambda space: SpaceSettings()
         )
-        mail = Mail(
-            sender=Mailbox(address=sender), recipient=Mailbox(address=TO), bcc=BCC, subject="Hello", text="World"
+        self._mail = Mail(
+            sender=Mailbox(address="info@example.com"),
+            recipient=Mailbox(address=TO),
+            bcc=self.bcc,
+            subject="Hello",
+            text="World",
         )
-        self._queued = QueuedMail(
-            message_id=secrets.token_hex(12), space=SPACE.id, accepted_at=datetime.now(UTC), mail=mail
+        self._attempt = Attempt.fresh(self.clock.now())
+        self.queued = QueuedMail(
+            message_id=new_message_id(self._attempt, self.access.address_key()),
+            space=SPACE.id,
+            accepted_at=self._attempt.first_seen,
+            mail=self._mail,
         )
 
-    def run(self) -> None:
-        deliver_mail.deliver_mail(
-            self._queued,
-            access=runtime.access(),
-            logs=self._logs,
-            mailer=runtime.mailer(),
-            suppressions=self._suppressions,
-        )
+    def accept(self) -> None:
+        """What the client asks for, and asks for again with the same Idempotency-Key when it gets no answer."""
+        send_mail(self._mail, SPACE.id, None, self._attempt, access=self.access, queue=runtime.mail_queue())
 
-    def run_at_once(self) -> None:
-        """The queue's next try, before any lease has ended."""
-        with suppress(deliver_mail.InProgress):
-            self.run()
+    def run(self) -> Exception | None:
+        """The worker's run for one message of the queue; what keeps it there."""
+        limiter = SendLimiter(self.dynamodb.client, self.dynamodb.tables["LogsTable"])
+        pace = Pace(limiter, runtime.mailer().quota, self.clock, fixed_rate=14)
+        delivery = Delivery(
+            lambda space: SpaceSettings(), self.logs, runtime.mailer(), self._suppressions, pace, self.clock, threads=1
+        )
+        (problem,) = deliver_mails([self.queued], self.clock.now() + timedelta(seconds=180), delivery)
+        return problem
+
+    def run_again(self) -> None:
+        """The queue's next try, before any claim has ended."""
+        problem = self.run()
+        assert problem is None or isinstance(problem, InProgress), problem
 
     def run_after_the_lease(self) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            expire_leases(patch)
-            self.run()
+        """The try after that, which settles the mail."""
+        self.clock.sleep(LEASE.total_seconds() + 1)
+        assert self.run() is None
 
     def leave_claimed(self) -> None:
         """What a run that was cut off leaves, after its lease."""
-        begin = datetime.now(UTC) - 2 * deliver_mail.LEASE
-        assert isinstance(self._logs.claim(self._queued, begin, deliver_mail.LEASE), Claimed)
+        for part in self.queued.parts:
+            assert isinstance(self.logs.claim(part, self.clock.now(), LEASE), Claimed)
+        self.clock.sleep(LEASE.total_seconds() + 1)
 
     def taken(self) -> list[str]:
-        """SES's ids of the mails that it took."""
-        calls = [call for call in self._engine.calls if call.action == SENT and call.status == 200]
-        return [json.loads(call.response)["MessageId"] for call in calls]
+        """Whom SES took mails for."""
+        return recipients(self.engine)
 
-    def notify(self, *ses_message_ids: str) -> None:
-        """Let the Send events arrive."""
-        for ses_message_id in ses_message_ids:
-            fact = Fact(EventKind.SEND, TO, datetime.now(UTC), ses_message_id, ses_message_id=ses_message_id)
-            self._logs.put_event(DeliveryEvent(MessageRef(self._queued.message_id, SPACE.id), fact))
+    def tell(self, kind: EventKind, *addresses: str) -> None:
+        """Let SES tell of mails."""
+        for address in addresses:
+            fact = Fact(kind, address, self.clock.now(), "1", ses_message_id=f"told-{address}")
+            self.logs.put_event(DeliveryEvent(MessageRef(self.queued.message_id, SPACE.id), fact))
 
-    def recorded(self) -> tuple[MessageRecord, list[DeliveryEvent]]:
-        record, events = self._logs.history(self._queued.message_id)
+    def recorded(self) -> list[MessageRecord]:
+        """What is recorded of each part."""
+        record, _ = self.logs.history(self.queued.message_id)
         assert record is not None
-        return record, events
+        return [record] if record.copy is None else [record, record.copy]
 
 
-def test_a_mail_leaves_once_wherever_its_run_stops(dynamodb_engine: DynamodbEngine, engine: Engine) -> None:
-    for stop in every_stop(dynamodb_engine.client, runtime.mailer()._client):
-        delivery = Delivery(dynamodb_engine, engine)
+def stops(journey: DynamodbEngine) -> Iterator[Stop]:
+    return every_stop(journey.client, runtime.mailer()._client, runtime.mail_queue()._client)
+
+
+def test_a_mail_is_accepted_once_wherever_its_acceptance_stops(dynamodb_engine: DynamodbEngine, engine: Engine) -> None:
+    clock = VirtualClock()
+    Journey(dynamodb_engine, engine, clock).access.create_space(SPACE)
+    Journey(dynamodb_engine, engine, clock).access.put_sender_domain(SPACE.id, "example.com", verified=True)
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock)
         with stop:
-            delivery.run()
-        delivery.run_at_once()
-        delivery.notify(*delivery.taken())
-        delivery.run_after_the_lease()
-        (ses_message_id,) = delivery.taken()
-        record, _ = delivery.recorded()
-        assert (record.ses_message_id, record.lease_until) == (ses_message_id, None), stop
+            journey.accept()
+        if stop.died:
+            journey.accept()
+        waiting = [decode(body) for body in engine.receive("MailQueueUrl")]
+        assert 1 <= len(waiting) <= 2, stop
+        assert set(waiting) == {journey.queued}
+        for _ in waiting:
+            assert journey.run() is None
+        assert journey.taken() == [TO], stop
 
 
-@pytest.mark.parametrize("took", [["ses-id"], []], ids=["SES took it", "SES did not take it"])
-def test_a_mail_leaves_once_wherever_its_take_over_stops(
-    dynamodb_engine: DynamodbEngine, engine: Engine, took: list[str]
+#: What SES may tell of a mail that it took; a Send event may come late or never.
+TOLD = [
+    EventKind.SEND,
+    EventKind.DELIVERY,
+    EventKind.DELIVERY_DELAY,
+    EventKind.BOUNCE,
+    EventKind.COMPLAINT,
+    EventKind.REJECT,
+]
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_a_mail_leaves_once_wherever_its_run_stops(
+    dynamodb_engine: DynamodbEngine, engine: Engine, kind: EventKind
 ) -> None:
-    for stop in every_stop(dynamodb_engine.client, runtime.mailer()._client):
-        delivery = Delivery(dynamodb_engine, engine)
-        delivery.leave_claimed()
-        delivery.notify(*took)
+    clock = VirtualClock()
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock)
         with stop:
-            delivery.run()
-        delivery.run_at_once()
-        delivery.notify(*delivery.taken())
-        delivery.run_after_the_lease()
-        (ses_message_id,) = took + delivery.taken()
-        record, _ = delivery.recorded()
-        assert (record.ses_message_id, record.lease_until) == (ses_message_id, None), stop
+            journey.run()
+        journey.run_again()
+        journey.tell(kind, *journey.taken())
+        journey.run_after_the_lease()
+        assert journey.taken() == [TO], stop
+        assert all(part.ses_message_id and part.lease_until is None for part in journey.recorded()), stop
+
+
+def test_a_mail_and_its_bcc_leave_once_wherever_their_run_stops(
+    dynamodb_engine: DynamodbEngine, engine: Engine
+) -> None:
+    clock = VirtualClock()
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock, BCC)
+        with stop:
+            journey.run()
+        journey.run_again()
+        journey.tell(EventKind.DELIVERY, *journey.taken())
+        journey.run_after_the_lease()
+        assert journey.taken() == sorted([TO, BCC]), stop
+        assert [part.recipient for part in journey.recorded()] == [TO, BCC]
+        assert all(part.ses_message_id and part.lease_until is None for part in journey.recorded()), stop
+
+
+@pytest.mark.parametrize(("bcc", "told"), [(None, [TO]), (None, []), (BCC, [BCC])])
+def test_a_mail_leaves_once_wherever_its_take_over_stops(
+    dynamodb_engine: DynamodbEngine, engine: Engine, bcc: str | None, told: list[str]
+) -> None:
+    clock = VirtualClock()
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock, bcc)
+        journey.leave_claimed()
+        journey.tell(EventKind.BOUNCE, *told)
+        with stop:
+            journey.run()
+        journey.run_again()
+        journey.tell(EventKind.SEND, *journey.taken())
+        journey.run_after_the_lease()
+        assert sorted([*told, *journey.taken()]) == sorted(part.address for part in journey.queued.parts), stop
+        assert all(part.ses_message_id and part.lease_until is None for part in journey.recorded()), stop
+
+
+def test_a_mail_leaves_twice_only_if_ses_took_it_and_told_nobody_within_the_lease(
+    dynamodb_engine: DynamodbEngine, engine: Engine
+) -> None:
+    clock = VirtualClock()
+    twice = []
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock)
+        with stop:
+            journey.run()
+        journey.run_again()
+        took, recorded = journey.taken(), journey.recorded() if journey.taken() else []
+        journey.run_after_the_lease()
+        assert set(journey.taken()) == {TO}
+        if len(journey.taken()) > 1:
+            assert took == [TO]
+            assert recorded[0].ses_message_id is None
+            twice.append((stop.requests[-1], stop._moment))
+    assert twice == [("SendEmail", "response-received"), ("UpdateItem", "before-send")]
 
 
 def test_a_refused_mail_is_recorded_whole_wherever_its_run_stops(
-    dynamodb_engine: DynamodbEngine, engine: Engine
+    dynamodb_engine: DynamodbEngine, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for stop in every_stop(dynamodb_engine.client, runtime.mailer()._client):
-        delivery = Delivery(dynamodb_engine, engine, sender="info@unverified.example")
+    clock = VirtualClock()
+    SesAnswers(monkeypatch, *[client_error("MessageRejected", message="Address blacklisted.")] * 1000)
+    for stop in stops(dynamodb_engine):
+        journey = Journey(dynamodb_engine, engine, clock, BCC)
         with stop:
-            delivery.run()
-        delivery.run_at_once()
-        delivery.run_after_the_lease()
-        assert delivery.taken() == []
-        record, events = delivery.recorded()
-        assert record.failure is not None, stop
-        assert (record.ses_message_id, record.lease_until) == (None, None)
+            journey.run()
+        journey.run_again()
+        journey.run_after_the_lease()
+        assert journey.taken() == []
+        for part in journey.recorded():
+            assert part.failure == "MessageRejected: Address blacklisted.", stop
+            assert (part.ses_message_id, part.lease_until) == (None, None)
+        _, events = journey.logs.history(journey.queued.message_id)
         assert sorted(event.fact.recipient for event in events) == sorted([TO, BCC])
 
 

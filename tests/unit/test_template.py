@@ -1,6 +1,7 @@
 """What the template and the code say of each other."""
 
 import re
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from samcli.yamlhelper import yaml_parse
 from polypost.adapters import keys
 from polypost.adapters.clients import _ONCE, _QUICK
 from polypost.adapters.contact_feed import GIVEN_UP_SECONDS
+from polypost.adapters.mailer import MailHeld, MailRefused, QuotaUsedUp
 from polypost.dialects import Routed, all_dialects, inxmail, routes_of
-from polypost.usecases.deliver_mail import LEASE
+from polypost.models.send_rate import FIRST_RATE, SendTimes
+from polypost.queues.consumer import LONGEST_DELAY
+from polypost.usecases.deliver_mail import LEASE, SENDING
 from polypost.usecases.list_changes import FEED_DELAY_SECONDS
+from polypost.usecases.pace import PAUSE
 from polypost.web import pages
 from polypost_cli.local_environment import REGION
 from polypost_local.stack import _references
@@ -155,7 +160,8 @@ def test_policies_name_resources(template: Template) -> None:
     for found in statements(template).values():
         for statement in found:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            assert statement["Resource"] != "*"
+            # What the account may send has no resource of its own.
+            assert statement["Resource"] != "*" or actions == ["ses:GetAccount"]
             assert not any("*" in action for action in actions)
             assert len(actions) <= 3
 
@@ -181,6 +187,7 @@ def test_time_outs_stand_in_order(template: Template) -> None:
     assert _ONCE.retries == {"total_max_attempts": 1, "mode": "standard"}  # type: ignore[attr-defined]
     assert worst_batch < functions["MailWorker"]["Timeout"]
     assert functions["MailWorker"]["Timeout"] < queues["MailQueue"]["VisibilityTimeout"] < LEASE.total_seconds()
+    assert SENDING.total_seconds() == _ONCE.connect_timeout + _ONCE.read_timeout  # type: ignore[attr-defined]
     assert functions["SesEvents"]["Timeout"] < queues["SesEventsQueue"]["VisibilityTimeout"]
 
 
@@ -233,6 +240,21 @@ def test_the_function_behind_each_post_knows_the_idempotency_table(template: Tem
         assert environment.get("IDEMPOTENCY_TABLE") == {"Ref": "IdempotencyTable"}, name
 
 
+def test_mail_of_a_new_account_has_its_turn_within_a_run(template: Template) -> None:
+    """At one mail a second every mail of every run, each with a Bcc, is sent before the run ends; none is put off."""
+    (source,) = (
+        source
+        for source in resources(template, "AWS::Lambda::EventSourceMapping").values()
+        if source["FunctionName"] == {"Ref": "MailWorker"}
+    )
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MailWorkerConcurrency"}}
+    workers = template.cloudformation["Parameters"]["MailWorkerConcurrency"]["Default"]
+    longest = workers * source["BatchSize"] * 2 * SendTimes(FIRST_RATE).interval
+    timeout = resources(template, "AWS::Lambda::Function")["MailWorker"]["Timeout"]
+    assert longest < timedelta(seconds=timeout) - SENDING
+    assert template.cloudformation["Parameters"]["MailBatchConcurrency"]["MaxValue"] <= _ONCE.max_pool_connections  # type: ignore[attr-defined]
+
+
 def test_waiting_for_ses_moves_no_mail_to_the_dead_letter_queue(template: Template) -> None:
     queue = resources(template, "AWS::SQS::Queue")["MailQueue"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 1000
@@ -274,6 +296,54 @@ def test_every_function_has_an_alarm_and_so_has_the_api(template: Template) -> N
     assert set(alarms(template, "Errors")) == set(resources(template, "AWS::Lambda::Function"))
     # The functions behind the API answer 5xx instead of failing.
     assert set(alarms(template, "5xx")) == {"Api"}
+
+
+def test_what_ses_tells_is_recorded_long_before_a_claim_ends_or_an_alarm_says_so(template: Template) -> None:
+    alarm = alarms(template, "ApproximateAgeOfOldestMessage")["SesEventsQueue"]
+    timeout = resources(template, "AWS::Lambda::Function")["MailWorker"]["Timeout"]
+    # SES may be called at the end of a run, and the alarm takes a period to go off.
+    assert alarm["Threshold"] + alarm["Period"] + timeout < LEASE.total_seconds()
+
+
+def test_every_queue_that_a_function_reads_has_an_alarm_on_its_age(template: Template) -> None:
+    read = {
+        source["EventSourceArn"]["Fn::GetAtt"][0]
+        for source in resources(template, "AWS::Lambda::EventSourceMapping").values()
+    }
+    assert set(alarms(template, "ApproximateAgeOfOldestMessage")) == read
+
+
+def test_throttled_functions_have_an_alarm(template: Template) -> None:
+    (alarm,) = (a for a in resources(template, "AWS::CloudWatch::Alarm").values() if a.get("MetricName") == "Throttles")
+    # Of all functions: without a bound of their own they share the account's.
+    assert (alarm["Namespace"], alarm["Dimensions"], alarm["Threshold"]) == ("AWS/Lambda", [], 0)
+    for function in resources(template, "AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
+
+
+def test_what_the_worker_logs_has_alarms(template: Template) -> None:
+    filters = resources(template, "AWS::Logs::MetricFilter")
+    watching = {
+        alarm["MetricName"]: alarm
+        for alarm in resources(template, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("Namespace") == {"Fn::Sub": "Polypost/${AWS::StackName}"}
+    }
+    patterns = {}
+    for found in filters.values():
+        (metric,) = found["MetricTransformations"]
+        assert found["LogGroupName"] == {"Ref": "MailWorkerLogs"}
+        assert metric["MetricNamespace"] == watching[metric["MetricName"]]["Namespace"]
+        patterns[metric["MetricName"]] = found["FilterPattern"]
+    assert patterns == {
+        "MailRetries": "{ $.waited >= 3600 }",
+        "MailsRefused": f'{{ $.error = "{MailRefused.__name__}" }}',
+        "MailsHeld": f'{{ $.error = "{MailHeld.__name__}" }}',
+        "SendQuotaUsedUp": f'{{ $.error = "{QuotaUsedUp.__name__}" }}',
+    }
+    assert watching.keys() == patterns.keys()
+    # Mail that waits is heard of once in this time.
+    assert watching["MailRetries"]["Period"] > 1.1 * LONGEST_DELAY
+    assert watching["SendQuotaUsedUp"]["Period"] > PAUSE.total_seconds()
 
 
 def test_the_mail_queues_alarm_lets_a_mail_wait_for_ses(template: Template) -> None:

@@ -148,6 +148,13 @@ def show(target: Target, message_id: str, as_json: bool) -> None:
             ("refused", record.failure),
             ("claimed until", record.lease_until and in_utc(record.lease_until)),
         ]
+        if record.copy is not None:
+            facts += [
+                ("bcc sent", record.copy.sent_at and in_utc(record.copy.sent_at)),
+                ("bcc, SES's id", record.copy.ses_message_id),
+                ("bcc refused", record.copy.failure),
+                ("bcc claimed until", record.copy.lease_until and in_utc(record.copy.lease_until)),
+            ]
     show_facts(facts)
     columns = ("time", "event", "recipient", "type", "rule", "code", "text")
     show_table(columns, map(_row, trace.events), nothing="No events yet.")

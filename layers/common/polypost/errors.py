@@ -20,7 +20,18 @@ class PolypostError(Exception):
     """Every error that this project raises on purpose."""
 
 
-class Retryable(PolypostError):
+class Unsettled(PolypostError):
+    """Something that another try may settle.
+
+    Parameters: wait, the seconds before which another try would be in vain; 0 where nobody knows.
+    """
+
+    def __init__(self, *args: object, wait: float = 0) -> None:
+        super().__init__(*args)
+        self.wait = wait
+
+
+class Retryable(Unsettled):
     """The same call may succeed later; nothing was changed, or repeating the change is harmless."""
 
 
@@ -28,7 +39,7 @@ class Permanent(PolypostError):
     """The same call can never succeed."""
 
 
-class OutcomeUnknown(PolypostError):
+class OutcomeUnknown(Unsettled):
     """The call may have taken effect: no answer came. Repeating it blindly would do it twice."""
 
 

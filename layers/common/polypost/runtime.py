@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from polypost.adapters import clients
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
+from polypost.adapters.deferrals import Deferrals
 from polypost.adapters.erasure_queue import ErasureQueue
 from polypost.adapters.interactions import Interactions
 from polypost.adapters.log_entries import LogEntries
@@ -14,10 +15,12 @@ from polypost.adapters.mail_queue import MailQueue
 from polypost.adapters.mailer import Mailer
 from polypost.adapters.person_history import PersonHistory
 from polypost.adapters.suppressions import Suppressions
+from polypost.models.clock import Clock
 from polypost.settings import setting
 
 if TYPE_CHECKING:
     from polypost.adapters.idempotency_table import IdempotencyTable
+    from polypost.usecases.deliver_mail import Delivery
 
 # Making a client is a good part of a cold start, and all tables can share one.
 _dynamodb = cache(clients.dynamodb)
@@ -95,3 +98,29 @@ def mail_dead_letter_queue() -> MailQueue:
 def mailer() -> Mailer:
     """SES."""
     return Mailer(clients.sesv2(), setting("CONFIGURATION_SET"))
+
+
+@cache
+def clock() -> Clock:
+    """This machine's time."""
+    return Clock()
+
+
+@cache
+def delivery() -> "Delivery":
+    """What the delivery of mails needs, with what the worker alone imports."""
+    from polypost.adapters.send_limiter import SendLimiter
+    from polypost.usecases.deliver_mail import Delivery
+    from polypost.usecases.pace import Pace
+
+    limiter = SendLimiter(_dynamodb(), setting("LOGS_TABLE"))
+    pace = Pace(limiter, mailer().quota, clock(), fixed_rate=float(setting("SEND_RATE")))
+    return Delivery(
+        access().settings, logs(), mailer(), suppressions(), pace, clock(), threads=int(setting("BATCH_CONCURRENCY"))
+    )
+
+
+@cache
+def deferrals() -> Deferrals:
+    """Received messages that are to come again later."""
+    return Deferrals(clients.sqs())

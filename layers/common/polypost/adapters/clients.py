@@ -17,13 +17,26 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
+# As many as the worker may have threads (MailBatchConcurrency in template.yaml); each is made when it is needed.
+_CONNECTIONS = 50
+
 # Both services answer in milliseconds: a stalled call is given up early and tried anew, and the function still has
 # time to say so before its Timeout in template.yaml.
-_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
+_QUICK = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    max_pool_connections=_CONNECTIONS,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+)
 
 # botocore's own retry after a read time-out would send the mail twice. Connect and read time-out of a whole batch
 # of ten stay below the worker's Timeout in template.yaml.
-_ONCE = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1, "mode": "standard"})
+_ONCE = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    max_pool_connections=_CONNECTIONS,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+)
 
 
 def dynamodb() -> "DynamoDBClient":

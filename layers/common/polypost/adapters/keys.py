@@ -127,8 +127,17 @@ def message(message_id: str) -> Key:
 
 
 def copy(message_id: str) -> Key:
-    """What stands for a message in the history of its Bcc, whom the message's own item is not found by."""
+    """The item of a message's Bcc: its part of the message, which is found by its address."""
     return {"PK": message(message_id)["PK"], "SK": "BCC"}
+
+
+def failures(message_id: str) -> Key:
+    """How often the worker failed at a message in a way that no rule foresees."""
+    return {"PK": message(message_id)["PK"], "SK": "FAILURES"}
+
+
+#: The times at which the account may send, which all workers share.
+SEND_TIMES: Key = {"PK": "STACK", "SK": "SEND-TIMES"}
 
 
 def event(space_id: str, message_id: str, kind: str, recipient_hash: str, fact_id: str) -> Key:
@@ -139,6 +148,16 @@ def event(space_id: str, message_id: str, kind: str, recipient_hash: str, fact_i
 def events_of_kind(space_id: str, message_id: str, kind: str) -> Key:
     """The partition and the sort key prefix of all events of one kind of a message."""
     return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", space_id, kind, "")}
+
+
+def events(space_id: str, message_id: str) -> Key:
+    """The partition and the sort key prefix of all events of a message."""
+    return {"PK": _join("MESSAGE", message_id), "SK": _join("EVENT", space_id, "")}
+
+
+def is_event_of(key: Key, recipient_hash: str) -> bool:
+    """Whether an event is about a recipient; its key tells so even when the address was erased."""
+    return key["SK"].split("#")[3] == recipient_hash
 
 
 def event_list(

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polypost.adapters import keys
 from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
 from polypost.adapters.dynamodb import from_item, query_all, to_item, transact, update_of
+from polypost.errors import PolypostError, Retryable
 from polypost.models.bounces import Evidence
 from polypost.models.delivery import (
     LIST_OF_KIND,
@@ -22,7 +24,7 @@ from polypost.models.delivery import (
     MessageRef,
     error_text_of,
 )
-from polypost.models.mail import QueuedMail
+from polypost.models.mail import Part
 from polypost.models.unsubscribe_links import Subscription
 
 if TYPE_CHECKING:
@@ -39,27 +41,44 @@ _LONGEST_ERROR_TEXT = 1000
 #: What stands for SES's reason to refuse a mail, where it may name somebody who was erased.
 ANONYMOUS_FAILURE = "refused"
 
-#: The attributes of which a message has one when there is nothing more to do for it.
+#: The attributes of which a part of a message has one when there is nothing more to do for it.
 _SETTLED = frozenset({"sesMessageId", "failure", "suppression"})
+
+# The claim of a run that ended without knowing whether SES had taken the part. One that was cut off leaves its own.
+_UNANSWERED = "unanswered"
+
+# How long the count of a message's failures is kept: longer than a mail can wait in a queue and then in another one.
+_FAILURES_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The message is this run's to send until `lease_until`."""
+    """The part is this run's to send until `lease_until`; `claim` tells the run from all others."""
 
     lease_until: datetime
+    claim: str
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The message was sent, refused or suppressed earlier."""
+    """The part was sent or refused earlier, or not sent for its recipient's sake (`suppressed`)."""
+
+    suppressed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """Another run claimed the message and has not said what came of it; `lease_until` may be past."""
+    """Another run claimed the part and has not said what came of it; `lease_until` may be past.
+
+    `cut_off` tells that the run has not even said that SES did not answer.
+    """
 
     lease_until: datetime
+    cut_off: bool
+
+
+class ClaimLost(Retryable):
+    """The claim of a part is another run's by now, which will settle it."""
 
 
 class LogsTable:
@@ -77,115 +96,139 @@ class LogsTable:
 
     def claim(
         self,
-        queued: QueuedMail,
+        part: Part,
         now: datetime,
         lease: timedelta,
-        expired: datetime | None = None,
+        expired: Leased | None = None,
         *,
         erased: Collection[str] = (),
     ) -> Claimed | Settled | Leased:
-        """Make a message this run's to send, for the length of the lease.
+        """Make a part of a message this run's to send, for the length of the lease.
 
-        One conditional write. It succeeds for a message without a row and for one whose claim was released; with
+        One conditional write. It succeeds for a part without a row and for one whose claim was released; with
         `expired`, it takes over from the lease that ended at exactly that moment instead, so that of two runs that saw
         the same dead lease one alone goes on.
 
-        Parameters: expired, the end of the lease to take over; erased, the addresses to leave out.
+        Parameters: expired, the lease to take over; erased, the addresses to leave out.
         """
-        mail = queued.mail
+        queued, mail = part.queued, part.queued.mail
+        claimed = Claimed(now + lease, secrets.token_hex(8))
         row = {
             "space": queued.space,
             "sourceSystem": mail.source_system,
             "campaignId": mail.campaign_id,
             "sender": mail.sender.address,
             "acceptedAt": keys.instant(queued.accepted_at),
-            "leaseUntil": keys.instant(now + lease),
-            "claim": secrets.token_hex(8),
+            "leaseUntil": keys.instant(claimed.lease_until),
+            "claim": claimed.claim,
         }
-        if mail.recipient.address not in erased:
-            address_hash = keys.address_hash(self._address_key(), mail.recipient.address)
+        if part.address not in erased:
+            address_hash = keys.address_hash(self._address_key(), part.address)
             row |= {
-                "recipient": mail.recipient.address,
-                "bcc": None if mail.bcc in erased else mail.bcc,
+                "recipient": part.address,
+                "bcc": None if part.is_copy or mail.bcc in erased else mail.bcc,
                 "subject": mail.subject,
                 "person": keys.person(queued.space, address_hash),
                 "personOrder": keys.instant(queued.accepted_at),
             }
         free = " AND ".join(f"attribute_not_exists({name})" for name in sorted(_SETTLED))
-        free += " AND leaseUntil = :expired" if expired else " AND attribute_not_exists(leaseUntil)"
+        condition, values = _held(expired) if expired else ("attribute_not_exists(leaseUntil)", {})
         try:
-            self._update(
-                queued.message_id,
-                set_values=row,
-                condition=free,
-                condition_values={":expired": keys.instant(expired)} if expired else {},
-            )
+            self._update(part, set_values=row, condition=f"{free} AND {condition}", condition_values=values)
         except ConditionFailed as refusal:
             standing = from_item(refusal.item)
-            if standing.get("claim") == row["claim"]:
+            if standing.get("claim") == claimed.claim:
                 # An answer was lost, and the client's retry met its own first write.
-                return Claimed(now + lease)
+                return claimed
             if not _SETTLED.isdisjoint(standing):
-                return Settled()
-            if "leaseUntil" not in standing:
-                # Released between the two runs' looks at it.
-                return Leased(now)
-            return Leased(datetime.fromisoformat(standing["leaseUntil"]))
-        return Claimed(now + lease)
+                return Settled("suppression" in standing)
+            # Without a lease it was released between the two runs' looks at it.
+            lease_until = standing.get("leaseUntil", keys.instant(now))
+            return Leased(datetime.fromisoformat(lease_until), standing.get("claim") != _UNANSWERED)
+        except Retryable:
+            # The write may have taken effect, and nothing was sent yet: without this the part would wait for its lease.
+            with suppress(PolypostError):
+                self.release(part, claimed)
+            raise
+        return claimed
 
-    def record_copy(self, queued: QueuedMail, bcc: str) -> None:
-        """Record that a message goes to a Bcc too; the message's own row is found by its recipient alone."""
-        accepted_at = keys.instant(queued.accepted_at)
-        row = keys.copy(queued.message_id) | {
-            "space": queued.space,
-            "sender": queued.mail.sender.address,
-            "recipient": bcc,
-            "subject": queued.mail.subject,
-            "acceptedAt": accepted_at,
-            "person": keys.person(queued.space, keys.address_hash(self._address_key(), bcc)),
-            "personOrder": accepted_at,
-        }
-        with translated_errors("dynamodb.PutItem"):
-            self._client.put_item(TableName=self._table, Item=to_item(row))
+    def release(self, part: Part, claimed: Claimed) -> None:
+        """Give a claim back: the part was surely not sent, and the next run may claim it at once.
 
-    def release(self, message_id: str) -> None:
-        """Give a claim back: the message was surely not sent, and the next run may claim it at once."""
-        self._update(message_id, remove=("leaseUntil", "claim"))
-
-    def record_sent(self, message_id: str, ses_message_id: str, sent_at: datetime) -> None:
-        """Record that SES took a message, under SES's id, which feedback notifications know it by."""
-        self._update(
-            message_id,
-            set_values={"sesMessageId": ses_message_id, "sentAt": keys.instant(sent_at)},
-            remove=("leaseUntil", "claim"),
-        )
-
-    def record_refused(self, events: list[DeliveryEvent], reason: str, *, erased: Collection[str] = ()) -> None:
-        """Record that SES refused a message, with the events that list it, all or nothing.
-
-        Parameters: events, one per recipient, of one message; erased, the addresses to leave out.
+        A claim that is no longer the caller's stays as it is.
         """
-        self._record_unsent(events, {"failure": ANONYMOUS_FAILURE if erased else reason}, erased)
+        with suppress(ConditionFailed):
+            self._update_claimed(part, claimed, remove=("leaseUntil", "claim"))
 
-    def record_suppressed(self, events: list[DeliveryEvent], reason: str, *, erased: Collection[str] = ()) -> None:
-        """Record that a message was not sent for its recipient's sake, with the event that lists it, all or nothing.
+    def record_unanswered(self, part: Part, claimed: Claimed) -> None:
+        """Record that nobody knows whether SES took a part. The claim holds on: it is settled when the lease has ended.
 
-        Parameters: as those of `record_refused`.
+        A claim that is no longer the caller's stays as it is.
         """
-        self._record_unsent(events, {"suppression": reason}, erased)
+        with suppress(ConditionFailed):
+            self._update_claimed(part, claimed, set_values={"claim": _UNANSWERED})
 
-    def _record_unsent(self, events: list[DeliveryEvent], outcome: dict[str, str], erased: Collection[str]) -> None:
-        message_id = events[0].message.message_id
-        writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._update_input(message_id, set_values=outcome, remove=("leaseUntil", "claim"))}
-        ]
-        for event in events:
+    def record_sent(self, part: Part, held: Claimed | Leased, ses_message_id: str, sent_at: datetime) -> None:
+        """Record that SES took a part, under SES's id, which feedback notifications know it by.
+
+        Parameters: held, the caller's claim, or the lease that has ended.
+
+        Raises: ClaimLost; Retryable.
+        """
+        outcome = {"sesMessageId": ses_message_id, "sentAt": keys.instant(sent_at)}
+        try:
+            self._update_claimed(part, held, set_values=outcome, remove=("leaseUntil", "claim"))
+        except ConditionFailed as refusal:
+            _expect(outcome, refusal.item, part)
+
+    def record_refused(
+        self, part: Part, claimed: Claimed, event: DeliveryEvent, reason: str, *, erased: Collection[str] = ()
+    ) -> None:
+        """Record that SES refused a part, with the event that lists it, both or neither.
+
+        Parameters: erased, the addresses to leave out.
+
+        Raises: ClaimLost; Retryable.
+        """
+        outcome = {"failure": ANONYMOUS_FAILURE if erased else reason}
+        self._record_unsent(part, claimed, event, outcome, erased)
+
+    def record_suppressed(
+        self, part: Part, claimed: Claimed, event: DeliveryEvent, reason: str, *, erased: Collection[str] = ()
+    ) -> None:
+        """Record that a part was not sent for its recipient's sake, with the event that lists it, both or neither.
+
+        Parameters, errors: as those of `record_refused`.
+        """
+        self._record_unsent(part, claimed, event, {"suppression": reason}, erased)
+
+    def _record_unsent(
+        self, part: Part, claimed: Claimed, event: DeliveryEvent, outcome: dict[str, str], erased: Collection[str]
+    ) -> None:
+        item = self._event_item(event, anonymous=part.address in erased)
+        if erased:
             # SES's words may name any of the recipients.
-            item = self._event_item(event, anonymous=event.fact.recipient in erased)
-            if erased:
-                item["errorText"] = None
-            writes.append({"Put": {"TableName": self._table, "Item": to_item(item)}})
-        transact(self._client, writes)
+            item["errorText"] = None
+        condition, values = _held(claimed)
+        update = self._update_input(
+            part, set_values=outcome, remove=("leaseUntil", "claim"), condition=condition, condition_values=values
+        )
+        try:
+            transact(self._client, [{"Update": update}, {"Put": {"TableName": self._table, "Item": to_item(item)}}])
+        except TransactionRefused as refusal:
+            _expect(outcome, refusal.reasons[0].item, part)
+
+    def count_failure(self, message_id: str, now: datetime) -> int:
+        """Count one more failure at a message that no rule foresees; how many there are by now."""
+        with translated_errors("dynamodb.UpdateItem"):
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.failures(message_id)),
+                UpdateExpression="ADD failures :one SET expiresAt = :end",
+                ExpressionAttributeValues=to_item({":one": 1, ":end": int((now + _FAILURES_KEPT).timestamp())}),
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(from_item(answer["Attributes"])["failures"])
 
     def find_by_ses_id(self, ses_message_id: str) -> MessageRef | None:
         """The message that SES knows by an id, once its sending is recorded; the index lags a moment behind."""
@@ -207,7 +250,7 @@ class LogsTable:
         return _message_ref(from_item(answer["Item"])) if "Item" in answer else None
 
     def history(self, message_id: str) -> tuple[MessageRecord | None, list[DeliveryEvent]]:
-        """All that is recorded of a message: its own row, if the worker claimed it, and its events, oldest first."""
+        """All that is recorded of a message: its rows, if the worker claimed it, and its events, oldest first."""
         items = query_all(
             self._client,
             self._table,
@@ -215,8 +258,9 @@ class LogsTable:
             ExpressionAttributeValues=to_item({":pk": keys.message(message_id)["PK"]}),
             ConsistentRead=True,
         )
-        row = keys.message(message_id)
-        record = next((_message_record(item) for item in items if item["SK"] == row["SK"]), None)
+        rows = {item["SK"]: item for item in items if "kind" not in item}
+        row, copy = rows.get(keys.message(message_id)["SK"]), rows.get(keys.copy(message_id)["SK"])
+        record = _message_record(row, copy) if row else None
         events = [event_of(item) for item in items if "kind" in item]
         # What tags claimed of another space, before there was a row, is no event of this message.
         own = [event for event in events if record is None or event.message.space == record.ref.space]
@@ -224,24 +268,30 @@ class LogsTable:
 
     def _update_input(
         self,
-        message_id: str,
+        part: Part,
         *,
         set_values: Mapping[str, Any] = {},
         remove: tuple[str, ...] = (),
         condition: str | None = None,
         condition_values: Mapping[str, Any] = {},
     ) -> Any:
-        request = {"TableName": self._table, "Key": to_item(keys.message(message_id))} | update_of(set_values, remove)
+        request = {"TableName": self._table, "Key": to_item(_row_key(part))} | update_of(set_values, remove)
         if condition_values:
-            request["ExpressionAttributeValues"] |= to_item(condition_values)
+            request["ExpressionAttributeValues"] = request.get("ExpressionAttributeValues", {}) | to_item(
+                condition_values
+            )
         if condition:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return request
 
-    def _update(self, message_id: str, **changes: Any) -> None:
+    def _update(self, part: Part, **changes: Any) -> None:
         with translated_errors("dynamodb.UpdateItem"):
-            self._client.update_item(**self._update_input(message_id, **changes))
+            self._client.update_item(**self._update_input(part, **changes))
+
+    def _update_claimed(self, part: Part, held: Claimed | Leased, **changes: Any) -> None:
+        condition, values = _held(held)
+        self._update(part, condition=condition, condition_values=values, **changes)
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -353,20 +403,30 @@ class LogsTable:
         with translated_errors("dynamodb.Query"):
             return any(from_item(item)["SK"].startswith(deliveries) for page in pages for item in page["Items"])
 
-    def send_fact(self, space: str, message_id: str) -> Fact | None:
-        """SES's own word that it took a message, read consistently; None while it has not come."""
-        key = keys.events_of_kind(space, message_id, EventKind.SEND)
-        with translated_errors("dynamodb.Query"):
-            answer = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
-                ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
-                ConsistentRead=True,
-                Limit=1,
-            )
-        for item in map(from_item, answer["Items"]):
-            return event_of(item).fact
-        return None
+    def fact_of_ses(self, part: Part) -> Fact | None:
+        """Anything that SES told of a part, which proves that SES took it; None while it told nothing.
+
+        It is read consistently.
+
+        An event is found by its recipient's HMAC, which it has even when the address was erased. What this project
+        itself recorded in SES's place has no id of SES and proves nothing.
+        """
+        message_id = part.queued.message_id
+        key, address_hash = (
+            keys.events(part.queued.space, message_id),
+            keys.address_hash(self._address_key(), part.address),
+        )
+        items = query_all(
+            self._client,
+            self._table,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues=to_item({":pk": key["PK"], ":sk": key["SK"]}),
+            ConsistentRead=True,
+        )
+        # Of a mail to one address everything is its own: a bounce may name another one, which it was forwarded to.
+        alone = len(part.queued.parts) == 1
+        told = (item for item in items if "sesId" in item and (alone or keys.is_event_of(item, address_hash)))
+        return next((event_of(item).fact for item in told), None)
 
     def list_events(
         self, space: str, event_list: EventList, criteria: EventFilter, page: int, page_size: int
@@ -465,7 +525,28 @@ def _message_ref(row: Mapping[str, Any]) -> MessageRef:
     return MessageRef(message_id, row["space"], row.get("sourceSystem"), row.get("campaignId"))
 
 
-def _message_record(row: Mapping[str, Any]) -> MessageRecord:
+def _row_key(part: Part) -> keys.Key:
+    message_id = part.queued.message_id
+    return keys.copy(message_id) if part.is_copy else keys.message(message_id)
+
+
+def _held(held: Claimed | Leased) -> tuple[str, dict[str, str]]:
+    """The condition that a part is held as it was seen, with its values."""
+    if isinstance(held, Claimed):
+        return "claim = :held", {":held": held.claim}
+    return "leaseUntil = :held", {":held": keys.instant(held.lease_until)}
+
+
+def _expect(outcome: Mapping[str, str], item: Any, part: Part) -> None:
+    """Accept a refused write of an outcome if that stands there already: an answer was lost, and this is the retry.
+
+    Raises: ClaimLost.
+    """
+    if not outcome.items() <= from_item(item).items():
+        raise ClaimLost(f"Another run holds the claim of message {part.queued.message_id}")
+
+
+def _message_record(row: Mapping[str, Any], copy: Mapping[str, Any] | None = None) -> MessageRecord:
     def moment(name: str) -> datetime | None:
         return datetime.fromisoformat(row[name]) if name in row else None
 
@@ -481,6 +562,7 @@ def _message_record(row: Mapping[str, Any]) -> MessageRecord:
         failure=row.get("failure"),
         suppression=row.get("suppression"),
         lease_until=moment("leaseUntil"),
+        copy=_message_record(copy) if copy else None,
     )
 
 

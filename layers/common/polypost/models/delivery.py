@@ -168,7 +168,7 @@ class MessageRecord:
 
     `sent_at` and `ses_message_id` are set once SES took it, `failure` once SES refused it, `suppression` once it was
     not sent for its recipient's sake, `lease_until` while a run of the worker holds it. Addresses and subject are empty
-    where the recipient was erased.
+    where the recipient was erased. `copy` is what is recorded of the Bcc, who is a mail of their own to SES.
     """
 
     ref: MessageRef
@@ -182,6 +182,7 @@ class MessageRecord:
     failure: str | None = None
     suppression: str | None = None
     lease_until: datetime | None = None
+    copy: "MessageRecord | None" = None
 
 
 class MessageStatus(StrEnum):

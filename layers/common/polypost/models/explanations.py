@@ -55,6 +55,14 @@ class Trace:
                 found.setdefault(normalised(address), address)
         return tuple(found.values())
 
+    def record_of(self, recipient: str) -> MessageRecord | None:
+        """The row of a recipient: the message's own, or that of its copy to the Bcc."""
+        record = self.record
+        is_copy = record is not None and record.copy is not None and record.bcc is not None
+        if record and is_copy and normalised(recipient) == normalised(record.bcc or ""):
+            return record.copy
+        return record
+
     def was_for(self, address: str) -> bool:
         """Whether an address is one of the recipients, in any spelling."""
         return normalised(address) in map(normalised, self.recipients)
@@ -88,18 +96,19 @@ def explain(trace: Trace, recipient: str | None, standing: AddressStanding, now:
     events = trace.events_of(recipient)
     # The row is the whole mail's, which may have gone out without a Bcc who gets none.
     was_left_out = any(event.fact.kind is EventKind.SUPPRESSED for event in events)
-    status = status_of(None if was_left_out else trace.record, events)
+    record = trace.record_of(recipient)
+    status = status_of(None if was_left_out else record, events)
     facts = [event.fact for event in events if STATUS_OF_KIND.get(event.fact.kind) is status]
     if facts:
-        rule = _rule(status, facts[-1], trace.record)
+        rule = _rule(status, facts[-1], record)
         return Explanation(recipient, status, _sentence(status, facts[-1], rule, standing), rule, facts[-1])
-    if trace.record is None:
+    if record is None:
         # An automatic answer, a click: SES has told of it.
         return Explanation(recipient, MessageStatus.SENT, "SES took it, but its own row is missing from the log.")
-    if status is MessageStatus.CLAIMED and trace.record.suppression is not None:
+    if status is MessageStatus.CLAIMED and record.suppression is not None:
         sentence = f"{_NOT_SENT}mail to its recipient is suppressed, and so no copy of it went out."
-        return Explanation(recipient, MessageStatus.SUPPRESSED, sentence, trace.record.suppression)
-    return Explanation(recipient, status, _recorded(trace.record, status, now))
+        return Explanation(recipient, MessageStatus.SUPPRESSED, sentence, record.suppression)
+    return Explanation(recipient, status, _recorded(record, status, now))
 
 
 def obstacles(standing: AddressStanding, now: datetime) -> dict[SuppressionReason, str]:

@@ -79,6 +79,26 @@ class QueuedMail(_Frozen):
     accepted_at: datetime
     mail: Mail
 
+    @property
+    def parts(self) -> "tuple[Part, ...]":
+        """The recipient, and then the Bcc, if it is somebody else: nobody gets a mail twice."""
+        recipient, bcc = Part(self, self.mail.recipient.address), self.mail.bcc
+        if bcc is None or normalised(bcc) == normalised(recipient.address):
+            return (recipient,)
+        return recipient, Part(self, bcc, is_copy=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A queued mail to one address: to SES it is a mail of its own, which succeeds or fails by itself.
+
+    `is_copy` tells the Bcc's part from the recipient's.
+    """
+
+    queued: QueuedMail
+    address: str
+    is_copy: bool = False
+
 
 class AcceptedMail(_Frozen):
     """What the sender of a mail is told: the id under which it is found again, and when it was taken."""
