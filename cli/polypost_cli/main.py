@@ -14,7 +14,18 @@ _LOCAL_PACKAGES = ("samcli", "moto")
 class _Groups(click.Group):
     """Loads a group of commands when it is asked for, so that the others need not wait for it."""
 
-    _MODULES = ("campaigns", "contacts", "domains", "events", "keys", "logs", "messages", "spaces", "templates")
+    _MODULES = (
+        "campaigns",
+        "contacts",
+        "domains",
+        "events",
+        "keys",
+        "logs",
+        "messages",
+        "spaces",
+        "suppressions",
+        "templates",
+    )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._MODULES])

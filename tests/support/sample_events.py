@@ -33,6 +33,10 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     "stores_list": ({200}, ""),
     "stores_read": ({200}, "Id"),
     "stratuscore_log": ({200}, "Message"),
+    "suppressions_delete": ({204, 404}, ""),
+    "suppressions_list": ({200}, ""),
+    "suppressions_put": ({200}, "Causes"),
+    "suppressions_read": ({200, 404}, ""),
 }
 
 

@@ -9,6 +9,7 @@ from polypost.wire.json import JSON
 
 CONTACTS = "/api/v1/Contacts"
 STORES = "/api/v1/Stores"
+SUPPRESSIONS = "/api/v1/Suppressions"
 
 CODEC = Codec(reads=(JSON, FORM), writes=(JSON,))
 
