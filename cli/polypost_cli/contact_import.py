@@ -19,7 +19,8 @@ from polypost.models.attempts import Attempt
 from polypost.models.contacts import Claim, claims_of
 from polypost.usecases.create_contact import create_contact, created_earlier
 from polypost.usecases.find_contact import known_secrets
-from polypost_cli.contact_rows import REASON, ContactFile, Row, UnreadableFile, wanted_rows
+from polypost_cli.contact_rows import REASON, ContactFile, Row, wanted_rows
+from polypost_cli.csv_files import UnreadableFile
 from polypost_cli.file_progress import file_progress
 from polypost_cli.retries import retried
 

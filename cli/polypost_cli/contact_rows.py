@@ -1,42 +1,32 @@
 """The rows of a CSV file of contacts: how it is read, and the contact that each row asks for."""
 
-import csv
 import hashlib
 import hmac
 import json
 import re
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from polypost.dialects.contacts.files import EXPORTED, IMPORTED, decode_cells
-from polypost.errors import InvalidRequest, Permanent
+from polypost.errors import InvalidRequest
 from polypost.models.addresses import InvalidAddress, mailable_address
 from polypost.models.attempts import Attempt
 from polypost.models.contacts import Profile, Registration
+from polypost_cli.csv_files import CsvFile, UnreadableFile
 
 #: The column that says why an import refused a row.
 REASON: Final = "Reason"
 
-# What may separate cells. Spreadsheets of some countries write semicolons, and all of them copy cells with tabs.
-_DELIMITERS: Final = ",;\t|"
-
-# The line before the names of the columns that tells Excel the separator.
-_SEP_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 
 # How a spreadsheet writes a long number: rounded to a few digits.
 _ROUNDED: Final = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]+)?E[+-]?[0-9]+\s*", re.IGNORECASE)
 
 _KNOWN: Final = {name.lower(): name for name in (*IMPORTED, *EXPORTED, REASON)}
-
-
-class UnreadableFile(Permanent):
-    """A file that is no CSV file of contacts."""
 
 
 @dataclass(frozen=True)
@@ -67,39 +57,22 @@ class Columns:
         return [cell for number, cell in enumerate(cells) if self.known.get(number) != REASON]
 
 
-class ContactFile:
-    """A CSV file of contacts, in UTF-8, its first line with the names of the columns.
-
-    Cells are separated by commas, semicolons, tabs or `|`: by the one that occurs most often in that line, or the one
-    in a line `sep=;` before it.
+class ContactFile(CsvFile):
+    """A CSV file of contacts, its first line with the names of the columns.
 
     Raises: UnreadableFile.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with path.open("rb") as file:
-            # Excel begins what it saves as UTF-8 with a mark, and takes nothing else for UTF-8.
-            self.encoding = "utf-8-sig" if file.read(len(BOM_UTF8)) == BOM_UTF8 else "utf-8"
-        sep_line = _SEP_LINE.fullmatch(next(self._lines(), ""))
-        self._lines_before = 1 if sep_line else 0
-        names = next(filter(str.strip, islice(self._lines(), self._lines_before, None)), "")
-        self.delimiter = sep_line[1] if sep_line else max(_DELIMITERS, key=names.count)
-        if self.delimiter not in _DELIMITERS:
-            raise UnreadableFile(f"{path}, line 1: cells cannot be separated by {self.delimiter!r}")
+        super().__init__(path)
         self.columns = self._columns()
-
-    def digest(self) -> str:
-        """What tells this file from every other content: its SHA-256."""
-        with self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def rows(self) -> Iterator[list[str]]:
         """The cells of each row; a row without any text is none.
 
         Raises: UnreadableFile.
         """
-        return (record for _, record in islice(self._records(), 1, None))
+        return (cells for _, cells in islice(self.records(), 1, None))
 
     def checked(self) -> tuple[int, tuple[str, ...]]:
         """The number of rows, and warnings about cells that can be imported but are probably mistakes.
@@ -108,7 +81,7 @@ class ContactFile:
         """
         number = 0
         unmailable, rounded = _Doubts(), _Doubts()
-        for line, cells in islice(self._records(), 1, None):
+        for line, cells in islice(self.records(), 1, None):
             number += 1
             members = self.columns.members(cells)
             if (email := members.get("Email")) and not _can_be_mailed(email):
@@ -121,41 +94,18 @@ class ContactFile:
         )
         return number, tuple(filter(None, warnings))
 
-    def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """The records, each with the number of the line that it begins in."""
-        reader = csv.reader(islice(self._lines(), self._lines_before, None), delimiter=self.delimiter, strict=True)
-        while True:
-            line = reader.line_num + self._lines_before + 1
-            try:
-                record = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise UnreadableFile(f"{self._path}, line {line}: {error}; is a quotation mark missing?") from None
-            if any(cell.strip() for cell in record):
-                yield line, record
-
-    def _lines(self) -> Iterator[str]:
-        try:
-            with self._path.open(encoding=self.encoding, newline="") as file:
-                yield from file
-        except UnicodeDecodeError:
-            with self._path.open("rb") as binary:
-                line = next(number for number, text in enumerate(binary, 1) if not _is_utf8(text))
-            raise UnreadableFile(f"{self._path}, line {line}: this is not UTF-8") from None
-
     def _columns(self) -> Columns:
-        _, names = next(self._records(), (0, None))
+        _, names = next(self.records(), (0, None))
         if names is None:
-            raise UnreadableFile(f"{self._path} is empty")
+            raise UnreadableFile(f"{self.path} is empty")
         known = {number: _KNOWN[low] for number, name in enumerate(names) if (low := name.strip().lower()) in _KNOWN}
         if not set(known.values()) & set(IMPORTED):
             raise UnreadableFile(
-                f"{self._path} has no column of a contact; its first line has to name them, such as Email,FirstName"
+                f"{self.path} has no column of a contact; its first line has to name them, such as Email,FirstName"
             )
         for name, times in Counter(known.values()).items():
             if times > 1:
-                raise UnreadableFile(f"{self._path} has {times} columns {name}")
+                raise UnreadableFile(f"{self.path} has {times} columns {name}")
         unknown = (name.strip() for number, name in enumerate(names) if number not in known)
         return Columns(tuple(names), known, tuple(filter(None, unknown)))
 
@@ -183,14 +133,6 @@ def _can_be_mailed(email: str) -> bool:
     try:
         mailable_address(email)
     except InvalidAddress:
-        return False
-    return True
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
         return False
     return True
 
@@ -225,7 +167,11 @@ def wanted_rows(
     for cells, seed in islice(_with_seeds(file, space, address_key), first, None):
         attempt, secret = Attempt(seed, now), file.columns.secret(cells)
         try:
-            yield Row(cells, attempt, secret, _wanted(cells, file.columns, registration_source), "")
+            registration, profile = _wanted(cells, file.columns, registration_source)
+            if secret:
+                # An export wrote the row: it tells how the contact was, not what anybody wants today.
+                profile = replace(profile, unlimited=frozenset())
+            yield Row(cells, attempt, secret, (registration, profile), "")
         except InvalidRequest as error:
             reasons = (message for messages in error.problems.values() for message in messages)
             yield Row(cells, attempt, secret, None, " ".join(reasons))

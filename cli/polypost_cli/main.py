@@ -25,6 +25,7 @@ class _Groups(click.Group):
         "queues",
         "send",
         "spaces",
+        "suppressions",
         "templates",
     )
 

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from polypost.errors import Retryable
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 
 
@@ -39,6 +41,18 @@ def counted(what: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def goes_on() -> Iterator[None]:
+    """Say of work that is cut off that the same command goes on with it."""
+    try:
+        yield
+    except Retryable as error:
+        again = "stopped, since the stack does not answer; the same command goes on from here"
+        raise Retryable(f"{again}: {error}") from error.__cause__
+    except KeyboardInterrupt:
+        raise click.ClickException("stopped; the same command goes on from here") from None
 
 
 def show_json(value: Any) -> None:

@@ -162,10 +162,16 @@ def test_a_feedback_notification_finds_its_message(
     assert row["sourceSystem"] == "feedback"
 
 
-def report(engine: LocalEngine, message_id: str, address: str, bounce: dict[str, Any]) -> None:
-    """Let SES tell of a bounce of one of the demo space's messages."""
+def report(
+    engine: LocalEngine, message_id: str, address: str, told: dict[str, Any], event_type: str = "Bounce"
+) -> None:
+    """Let SES tell of a bounce, or of a complaint, of one of the demo space's messages."""
     tags = {"messageId": [message_id], "space": [demo.SPACE], "ses:configuration-set": ["x"]}
-    notification = {"eventType": "Bounce", "mail": mail_object([address]) | {"tags": tags}, "bounce": bounce}
+    notification = {
+        "eventType": event_type,
+        "mail": mail_object([address]) | {"tags": tags},
+        event_type.lower(): told,
+    }
     engine.client("sns").publish(TopicArn=engine.outputs["SesTopicArn"], Message=json.dumps(notification))
 
 

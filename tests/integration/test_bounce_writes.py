@@ -1,21 +1,27 @@
 """What is recorded of bounces, on both engines: told of by many at once, and by runs that end at any AWS call."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
+from polypost.adapters import keys
+from polypost.adapters.dynamodb import to_item, update_of
 from polypost.adapters.logs_table import LogsTable
+from polypost.adapters.suppression_items import without_person
 from polypost.adapters.suppressions import Suppressions
 from polypost.models.access import SpaceSettings
 from polypost.models.bounces import TABLE, Rule, Verdict
 from polypost.models.delivery import BounceType, DeliveryEvent, MessageRef
-from polypost.models.suppression import AddressStanding, SuppressionReason
+from polypost.models.suppression import AddressStanding, Decision, SuppressionReason
 from polypost.usecases import reclassify_events as reclassifying
 from polypost.usecases.reclassify_events import Reclassification, reclassify_events
 from polypost.usecases.record_ses_notification import record_ses_notification
+from polypost.usecases.suppressions import lift
 from support.dynamodb import DynamodbEngine
 from support.parallel import in_parallel
 from support.ses import bounce_object, bounced, complaint_object, event
@@ -23,6 +29,7 @@ from support.stops import every_stop
 
 SPACE = "acme"
 TO = "max@example.net"
+MANUAL, UNSUBSCRIBED = SuppressionReason.MANUAL, SuppressionReason.UNSUBSCRIBED
 LIMIT = SpaceSettings().soft_bounce_limit
 FIRST_DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -56,6 +63,9 @@ class Space:
 
     def reclassify(self, since: datetime | None = None) -> Reclassification:
         return reclassify_events(SPACE, since, LIMIT, logs=self.logs, suppressions=self.suppressions)
+
+    def lift(self, address: str = TO) -> None:
+        lift(address, "He has it again.", "anna", SPACE, complaint=False, suppressions=self.suppressions)
 
     def apply(self, found: Reclassification) -> int:
         return sum(reclassifying.apply(each, logs=self.logs, suppressions=self.suppressions) for each in found.changes)
@@ -197,9 +207,7 @@ def test_a_new_name_of_a_rule_brings_back_no_suppression_that_was_lifted(
     changed(monkeypatch, Rule("former-name", Verdict.HARD, "x", codes=("5.1.1",)))
     space.notify(report(1, "5.1.1"))
     space.notify(report(2, "5.1.1", to="ann@example.net"))
-    lifted = space.suppressions.change(SPACE, TO, space.standing().grounds, [])
-    assert lifted is not None
-    space.logs._client.transact_write_items(TransactItems=[lifted])
+    space.lift()
     monkeypatch.undo()
     found = space.reclassify()
     assert (len(found.changes), found.lifted, found.suppressed) == (2, (), ())
@@ -207,6 +215,116 @@ def test_a_new_name_of_a_rule_brings_back_no_suppression_that_was_lifted(
     assert not space.standing().bounced
     (ground,) = space.standing("ann@example.net").grounds
     assert ground.rule == "status-address"
+
+
+def test_a_bounce_that_was_lifted_stays_lifted_whatever_the_table_makes_of_it(
+    space: Space, former_table: pytest.MonkeyPatch
+) -> None:
+    space.notify(report(1, "5.1.1"))
+    space.notify(report(2, "5.2.2"))
+    space.lift()
+    # It happened before the lifting, and is told of after it.
+    space.notify(report(3, "5.1.1"))
+    for number in (1, 3):
+        space.notify(report(number, "5.1.1"))
+    assert space.standing().reasons(datetime.now(UTC)) == []
+    former_table.undo()
+    found = space.reclassify()
+    assert (len(found.changes), found.lifted, found.suppressed) == (1, (), ())
+    assert space.apply(found) == 1
+    assert space.standing().grounds == frozenset()
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    bounce = bounce_object(bounced(TO, "5.1.1"), timestamp=tomorrow)
+    space.notify(json.dumps(event("Bounce", ref(4), [TO], bounce=bounce)))
+    assert space.standing().bounced
+
+
+def test_a_report_that_was_read_before_the_lifting_and_is_stored_after_it_does_not_count(space: Space) -> None:
+    space.notify(report(1, "5.1.1"))
+    before = space.standing()
+    space.lift()
+    late = next(iter(before.grounds))
+    change = space.suppressions.change(SPACE, TO, [], [replace(late, message_id=ref(2).message_id)], anonymous=False)
+    assert change is not None
+    space.logs._client.transact_write_items(TransactItems=[change])
+    assert not space.standing().bounced
+
+
+def test_a_lifting_is_made_whole_wherever_it_stops(space: Space, dynamodb_engine: DynamodbEngine) -> None:
+    for number, stop in enumerate(every_stop(dynamodb_engine.client)):
+        to = f"max{number}@example.net"
+        space.notify(report(number, "5.1.1", to=to))
+        with stop:
+            space.lift(to)
+        standing = space.standing(to)
+        assert standing.bounced is not bool(standing.liftings), stop
+        if standing.bounced:
+            space.lift(to)
+        assert (space.standing(to).bounced, len(space.standing(to).liftings)) == (False, 1)
+
+
+def test_decisions_and_events_at_once_are_all_kept(space: Space) -> None:
+    decisions = [Decision(reason, FIRST_DAY, "anna") for reason in (MANUAL, UNSUBSCRIBED)]
+    calls = [partial(space.suppressions.decide, SPACE, TO, decision) for decision in decisions]
+    calls += [partial(space.notify, report(number, "5.1.1")) for number in range(4)]
+    for run in in_parallel(calls * 2):
+        run.result()
+    assert space.standing().decisions == set(decisions)
+    assert len(space.standing().grounds) == 4
+
+
+# --- Erasing a person -------------------------------------------------------------------------------------------------
+
+
+def erase(space: Space, address: str = TO) -> str:
+    """Mark an address as that of a contact which was deleted; its HMAC."""
+    address_hash = keys.address_hash(b"key", address)
+    erased_at = keys.instant(FIRST_DAY + timedelta(days=99))
+    space.suppressions._client.update_item(
+        TableName=space.suppressions._table,
+        Key=to_item(keys.suppression(SPACE, address_hash)),
+        **update_of({"erasedAt": erased_at}),
+    )
+    return address_hash
+
+
+def words(space: Space, address: str = TO) -> list[str]:
+    """What stands of a person: the address, and what was said."""
+    known = space.suppressions.page(SPACE, "", 100, datetime.now(UTC)).entries
+    standing = space.standing(address)
+    notes = [each.note for each in standing.decisions] + [each.note for each in standing.liftings]
+    return sorted([each.address for each in known if each.address == address] + list(filter(None, notes)))
+
+
+def test_a_person_goes_from_the_suppressions_wherever_it_stops(space: Space, dynamodb_engine: DynamodbEngine) -> None:
+    for number, stop in enumerate(every_stop(dynamodb_engine.client)):
+        to = f"max{number}@example.net"
+        space.notify(report(number, "5.1.1", to=to))
+        space.suppressions.decide(SPACE, to, Decision(MANUAL, FIRST_DAY, "anna", "He said so."))
+        address_hash = erase(space, to)
+        with stop:
+            space.suppressions.forget(SPACE, address_hash)
+        assert words(space, to) in (["He said so.", to], []), stop
+        space.suppressions.forget(SPACE, address_hash)
+        assert words(space, to) == []
+        assert space.standing(to).reasons(datetime.now(UTC)) == [MANUAL, SuppressionReason.HARD_BOUNCE]
+
+
+def test_what_is_written_while_a_person_is_erased_is_kept(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Decision(MANUAL, datetime(2027, 1, 1, tzinfo=UTC), "anna", "The new owner said so.")
+    space.suppressions.decide(SPACE, TO, Decision(MANUAL, FIRST_DAY, "anna", "He said so."))
+    space.notify(report(1, "5.1.1"))
+
+    def meanwhile(item: Mapping[str, Any]) -> dict[str, Any]:
+        monkeypatch.setattr("polypost.adapters.suppressions.without_person", without_person)
+        space.suppressions.decide(SPACE, TO, new)
+        return without_person(item)
+
+    monkeypatch.setattr("polypost.adapters.suppressions.without_person", meanwhile)
+    space.suppressions.forget(SPACE, erase(space))
+    assert space.standing().decisions == {new}
+    assert words(space) == sorted([TO, new.note])
+    assert space.standing().bounced
 
 
 def test_what_matched_nobody_is_left_alone(space: Space) -> None:

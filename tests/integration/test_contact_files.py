@@ -4,6 +4,8 @@ import csv
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +20,7 @@ from polypost.models.date_time_offset import DateTimeOffset
 from polypost_cli import contact_export, contact_import, retries, target
 from polypost_cli.contact_export import export_contacts
 from polypost_cli.contact_import import ImportOutcome, import_contacts
-from polypost_cli.contact_rows import UnreadableFile
+from polypost_cli.csv_files import UnreadableFile
 from polypost_cli.file_progress import FileInUse, file_progress
 from polypost_cli.main import app
 from polypost_cli.target import Target
@@ -110,6 +112,36 @@ def test_rows_become_contacts_or_say_why_not(contacts: ContactsOfASpace, source:
     assert {item["email"] for item in stored} == {"a@example.com", "g@example.com"}
     assert outcome.imported == 2
     assert sorted(path.name for path in source.parent.iterdir()) == ["contacts.csv", "contacts.refused.csv"]
+
+
+def reasons(contacts: ContactsOfASpace, address: str = "a@example.com") -> list[str]:
+    return list(contacts.suppressions.standings(SPACE, [address])[address].reasons(datetime.now(UTC)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "left"),
+    [
+        ("Email", "a@example.com", ["limited permanently"]),
+        ("Email,LimitMailsPermanently", "a@example.com,", ["limited permanently"]),
+        ("Email,LimitMailsPermanently", "a@example.com,false", []),
+        ("Email,LimitMailsPermanently", "b@example.com,false", ["limited permanently"]),
+    ],
+)
+def test_a_row_that_expressly_has_no_limit_ends_what_an_earlier_contact_left(
+    contacts: ContactsOfASpace, source: Path, columns: str, cells: str, left: list[str]
+) -> None:
+    contacts.delete(contacts.create(email="a@example.com", limit_mails_permanently=True))
+    outcome = run_import(contacts, source, f"{columns}\n{cells}\n", registration_source="web")
+    assert (outcome.imported, reasons(contacts)) == (1, left)
+
+
+def test_a_row_that_an_export_wrote_ends_no_limit(contacts: ContactsOfASpace, source: Path) -> None:
+    contact = contacts.create(email="a@example.com")
+    (row,) = run_export(contacts, source)
+    assert row["LimitMailsPermanently"] == "false"
+    contacts.delete(contacts.update(contact, replace(contact.profile, limit_mails_permanently=True)))
+    assert run_import(contacts, source).imported == 1
+    assert reasons(contacts) == ["limited permanently"]
 
 
 def test_refused_rows_are_corrected_and_imported_again(contacts: ContactsOfASpace, source: Path) -> None:

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -17,6 +17,7 @@ from polypost.adapters.mail_queue import decode
 from polypost.models.contacts import claims_of
 from polypost.models.delivery import DeliveryEvent, EventKind, Fact, MessageRef
 from polypost.models.history import ErasureJob
+from polypost.models.suppression import RECIPIENT, Decision, Ground, SuppressionReason
 from polypost.usecases.delete_contact import GIVEN_UP
 from polypost.usecases.reclassify_events import Change, apply, reclassify_events
 from support.intershop import promotion_body
@@ -62,8 +63,12 @@ def kinds(answer: Answer) -> list[str]:
 
 def log_of(api: Api) -> str:
     """All that the Logs table holds of the space, as one text."""
-    logs = runtime.logs()
-    pages = logs._client.get_paginator("scan").paginate(TableName=logs._table, ConsistentRead=True)
+    return all_of(api, runtime.logs()._table)
+
+
+def all_of(api: Api, table_name: str) -> str:
+    """All that a table holds of the space, as one text."""
+    pages = runtime.logs()._client.get_paginator("scan").paginate(TableName=table_name, ConsistentRead=True)
     items = [from_item(item) for page in pages for item in page["Items"]]
     return "\n".join(str(item) for item in items if api.space in str(item))
 
@@ -462,6 +467,115 @@ def test_a_limit_that_was_left_earlier_is_not_shortened(api: Api, engine: Engine
         delete(api, engine, create(api, Email=ANN, LimitMailsTemporarilyUntil=f"{year}-01-01T00:00:00Z"))
     standing = runtime.suppressions().standings(api.space, [ANN])[ANN]
     assert standing.limited_until == datetime(2040, 1, 1, tzinfo=UTC)
+
+
+# --- Erasure of what keeps mail away ----------------------------------------------------------------------------------
+
+
+def suppressions_of(api: Api) -> str:
+    """All that the Contacts table holds of the space, as one text."""
+    return all_of(api, runtime.suppressions()._table)
+
+
+def suppress(api: Api, why: str) -> None:
+    assert api.http("PUT", f"/api/v1/Suppressions/{ANN}", body={"Reason": why}).status == 200
+
+
+def lift(api: Api, why: str) -> None:
+    query = urlencode({"reason": why, "complaint": True})
+    assert api.http("DELETE", f"/api/v1/Suppressions/{ANN}", query).status in (200, 204)
+
+
+def listed(api: Api) -> list[tuple[str | None, list[str]]]:
+    entries = api.http("GET", "/api/v1/Suppressions").body
+    return [(entry["Address"], [cause["Kind"] for cause in entry["Causes"]]) for entry in entries]
+
+
+def test_what_keeps_mail_away_outlives_the_person_without_a_name(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN, LimitMailsPermanently=True)
+    message = send(api, engine)
+    suppress(api, f"{ANN} wrote to us.")
+    lift(api, "Ann Leeson called.")
+    suppress(api, "Ann Leeson called again.")
+    decision = Decision(SuppressionReason.UNSUBSCRIBED, datetime.now(UTC), RECIPIENT, message_id=message.message_id)
+    runtime.suppressions().decide(api.space, ANN, decision)
+    for notification in (
+        event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN))),
+        event("Complaint", message, [ANN], complaint=complaint_object(ANN)),
+    ):
+        tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
+        later = json.loads(json.dumps(notification).replace("2026-01-02", tomorrow))
+        assert api.notify(in_sns_envelope(later)) == []
+    kinds = ["Complaint", "Manual", "HardBounce", "LimitedPermanently", "Unsubscribed"]
+    assert listed(api) == [(ANN, kinds)]
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    held = suppressions_of(api)
+    assert ANN not in held
+    assert "Leeson" not in held
+    assert listed(api) == [(None, kinds)]
+    # Whoever asks for the address is told, without what anybody said of the person.
+    found = api.http("GET", f"/api/v1/Suppressions/{ANN}").body
+    assert {cause["Reason"] for cause in found["Causes"]} == {None, ""}
+    assert [lifting["Reason"] for lifting in found["Liftings"]] == [""]
+    send(api, engine)
+    assert engine.actions("ses") == []
+
+
+def test_what_ses_tells_after_the_erasure_suppresses_without_the_address(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    (job,) = delete(api, engine, contact_id)
+    assert api.notify(in_sns_envelope(event("Bounce", message, [ANN], bounce=bounce_object(bounced(ANN))))) == []
+    assert erase(api, job) == []
+    assert api.notify(in_sns_envelope(event("Complaint", message, [ANN], complaint=complaint_object(ANN)))) == []
+    assert ANN not in suppressions_of(api)
+    assert listed(api) == [(None, ["Complaint", "HardBounce"])]
+
+
+def test_what_a_late_function_wrote_of_an_address_goes_with_the_second_pass(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    message = send(api, engine)
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    (second,) = received(engine)
+    # Its function looked before the contact was deleted.
+    ground = Ground(SuppressionReason.COMPLAINT, datetime.now(UTC), EventKind.COMPLAINT, message.message_id, "1", "x")
+    late = runtime.suppressions().change(api.space, ANN, [], [ground], anonymous=False)
+    assert late is not None
+    runtime.suppressions()._client.transact_write_items(TransactItems=[late])
+    assert listed(api) == [(ANN, ["Complaint"])]
+    assert erase(api, second) == []
+    assert ANN not in suppressions_of(api)
+    assert listed(api) == [(None, ["Complaint"])]
+
+
+def test_who_comes_back_and_is_suppressed_keeps_the_address_through_the_second_pass(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    suppress(api, "Before.")
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    (second,) = received(engine)
+    before = ErasureJob.model_validate_json(second).before
+    assert before is not None
+    again = create(api, Email=ANN, LimitMailsPermanently=True)
+    message_id = (int(before.timestamp()) + 2).to_bytes(4).hex() + secrets.token_hex(8)
+    decision = Decision(SuppressionReason.UNSUBSCRIBED, datetime.now(UTC), RECIPIENT, "x", message_id)
+    runtime.suppressions().decide(api.space, ANN, decision)
+    assert erase(api, second) == []
+    assert listed(api) == [(ANN, ["Manual", "LimitedPermanently", "Unsubscribed"])]
+    found = api.http("GET", f"/api/v1/Suppressions/{ANN}").body["Causes"]
+    assert [(cause["Reason"], cause["ContactId"]) for cause in found] == [("", None), (None, again), ("x", None)]
+
+
+def test_a_contact_of_a_former_address_takes_nothing_of_who_has_it_now(api: Api, engine: Engine) -> None:
+    contact_id = create(api, Email=ANN)
+    version = api.http("GET", f"/api/v1/Contacts/{contact_id}").body["Version"]
+    assert api.http("PUT", f"/api/v1/Contacts/{contact_id}", body={"Version": version, "Email": BOB}).status == 200
+    create(api, Email=ANN, LimitMailsPermanently=True)
+    (job,) = delete(api, engine, contact_id)
+    assert erase(api, job) == []
+    assert listed(api) == [(ANN, ["LimitedPermanently"])]
 
 
 def test_a_timeline_that_is_too_long_ends_earlier(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

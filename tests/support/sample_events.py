@@ -36,6 +36,10 @@ HTTP_ANSWERS: dict[str, tuple[set[int], str]] = {
     # Tokens are signed with a key that each stack makes for itself.
     "unsubscribe_page": ({404}, ""),
     "unsubscribe_post": ({404}, ""),
+    "suppressions_delete": ({204, 404}, ""),
+    "suppressions_list": ({200}, ""),
+    "suppressions_put": ({200}, "Causes"),
+    "suppressions_read": ({200, 404}, ""),
 }
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypost.dialects.contacts.files import IMPORTED
-from polypost_cli.contact_rows import ContactFile, Row, UnreadableFile, wanted_rows
+from polypost_cli.contact_rows import ContactFile, Row, wanted_rows
+from polypost_cli.csv_files import UnreadableFile
 from polypost_cli.file_progress import file_progress
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from polypost.models.delivery import BounceType, DeliveryEvent, EventKind, Fact, MessageRecord, MessageRef
 from polypost.models.explanations import QUEUE_KEEPS, Explanation, Trace, explain, obstacles
-from polypost.models.suppression import AddressStanding, Decision, Ground, SuppressionReason
+from polypost.models.suppression import AddressStanding, Decision, Ground, Limit, SuppressionReason
 from polypost_local.template import read_template
 from support.template_engine import ROOT
 
@@ -38,6 +38,10 @@ def trace(record: MessageRecord | None, *facts: Fact) -> Trace:
 def suppressed(reason: str, **members: Any) -> Fact:
     members = {"type": BounceType.HARD, "error_code": "5.7.1", "error_text": f"Not sent: {reason}"} | members
     return fact(EventKind.SUPPRESSED, **members)
+
+
+def limited(*, permanently: bool = False, until: datetime | None = None) -> AddressStanding:
+    return AddressStanding(limits=frozenset({Limit(NOW, permanently, until, None)}))
 
 
 def test_a_mail_that_nobody_took_yet() -> None:
@@ -187,7 +191,7 @@ def test_every_reason_has_its_words() -> None:
 
 
 def test_until_when_an_address_gets_no_mail() -> None:
-    standing = AddressStanding(limited_until=NOW + timedelta(days=1))
+    standing = limited(until=NOW + timedelta(days=1))
     assert (
         "wants no mail until 2026-01-03 03:04:05 UTC ("
         in told(RECORD, suppressed("limited temporarily"), standing=standing).sentence
@@ -239,7 +243,7 @@ def test_a_message_of_which_there_are_events_alone() -> None:
 
 def test_what_keeps_mail_from_an_address() -> None:
     until = NOW + timedelta(seconds=1)
-    assert obstacles(AddressStanding(limited_until=NOW), NOW) == {}
+    assert obstacles(limited(until=NOW), NOW) == {}
     grounds = frozenset(
         Ground(reason, NOW, EventKind.BOUNCE, REF.message_id, f"{reason}", "a-rule")
         for reason in (
@@ -255,8 +259,7 @@ def test_what_keeps_mail_from_an_address() -> None:
     everything = AddressStanding(
         grounds,
         soft_bounce_limit=1,
-        limited_permanently=True,
-        limited_until=until,
+        limits=frozenset({Limit(NOW, True, until, None)}),
         decisions=decisions,
     )
     assert list(obstacles(everything, NOW)) == list(SuppressionReason)
@@ -268,9 +271,9 @@ def test_what_keeps_mail_from_an_address() -> None:
     for standing in (
         AddressStanding(),
         *(AddressStanding(frozenset({ground}), soft_bounce_limit=1) for ground in grounds),
-        AddressStanding(limited_permanently=True),
-        AddressStanding(limited_until=until),
-        AddressStanding(limited_until=NOW),
+        limited(permanently=True),
+        limited(until=until),
+        limited(until=NOW),
     ):
         decisive = standing.suppression(NOW, unsubscribable=True)
         assert list(obstacles(standing, NOW)) == ([decisive.reason] if decisive else [])

@@ -1,47 +1,23 @@
 """`polypost contacts`: a space's contacts, from files and to files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from polypost.dialects.contacts.files import EXPORTED, encode_cells, encode_members
 from polypost.dialects.contacts.history import export_document
-from polypost.errors import NotFound, Retryable
+from polypost.errors import NotFound
 from polypost.models.contacts import PermissionChange
 from polypost.usecases.find_contact import contact_by_id
 from polypost.usecases.read_history import export_contact
-from polypost_cli.commands.spaces import existing
+from polypost_cli.commands.spaces import chosen, of_a_space
+from polypost_cli.commands.suppressions import known_as_json, show_known
 from polypost_cli.contact_export import export_contacts
 from polypost_cli.contact_import import import_contacts
-from polypost_cli.output import as_json, counted, show_facts, show_json, show_table, tell
+from polypost_cli.output import as_json, counted, goes_on, show_facts, show_json, show_table, tell
 from polypost_cli.target import Target, on_a_stack
-
-_of_a_space = click.option("--space", help="The space of the contacts; may be left out where there is just one.")
-
-
-def _chosen(target: Target, space: str | None) -> str:
-    """The space that was named, or the one that there is. Raises: ClickException."""
-    if space is not None:
-        return existing(target, space).id
-    found = [each.id for each in target.access.spaces()]
-    if len(found) != 1:
-        raise click.UsageError(f"say which space: --space NAME; there are {', '.join(found) or 'none yet'}")
-    return found[0]
-
-
-@contextmanager
-def _goes_on() -> Iterator[None]:
-    """Say of work that is cut off that the same command goes on with it."""
-    try:
-        yield
-    except Retryable as error:
-        again = "stopped, since the stack does not answer; the same command goes on from here"
-        raise Retryable(f"{again}: {error}") from error.__cause__
-    except KeyboardInterrupt:
-        raise click.ClickException("stopped; the same command goes on from here") from None
 
 
 @click.group()
@@ -51,7 +27,7 @@ def contacts() -> None:
 
 @contacts.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_of_a_space
+@of_a_space
 @click.option("--registration-source", default="", metavar="TEXT", help="The RegistrationSource of rows without one.")
 @as_json
 @on_a_stack
@@ -69,8 +45,8 @@ def import_(target: Target, file: Path, space: str | None, registration_source: 
     Stopped at any moment, the same command goes on where it stopped. A row is known by what it says, so that a file
     which is imported twice creates nothing twice.
     """
-    space = _chosen(target, space)
-    with _goes_on(), counted("Importing contacts") as on_progress:
+    space = chosen(target, space)
+    with goes_on(), counted("Importing contacts") as on_progress:
         outcome = import_contacts(
             file,
             space,
@@ -91,7 +67,7 @@ def import_(target: Target, file: Path, space: str | None, registration_source: 
 
 @contacts.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@_of_a_space
+@of_a_space
 @as_json
 @on_a_stack
 def export(target: Target, file: Path, space: str | None, as_json: bool) -> None:
@@ -100,8 +76,8 @@ def export(target: Target, file: Path, space: str | None, as_json: bool) -> None
     FILE is in UTF-8, and `import` reads it. One that exists is replaced when the new one is whole. Stopped at any
     moment, the same command goes on where it stopped.
     """
-    space = _chosen(target, space)
-    with _goes_on(), counted("Exporting contacts") as on_progress:
+    space = chosen(target, space)
+    with goes_on(), counted("Exporting contacts") as on_progress:
         number = export_contacts(
             file, space, target.fingerprint, lambda done: on_progress(done, None), contacts=target.contacts
         )
@@ -110,7 +86,7 @@ def export(target: Target, file: Path, space: str | None, as_json: bool) -> None
 
 @contacts.command()
 @click.argument("contact_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
-@_of_a_space
+@of_a_space
 @click.option(
     "--export",
     "document",
@@ -120,13 +96,15 @@ def export(target: Target, file: Path, space: str | None, as_json: bool) -> None
 @as_json
 @on_a_stack
 def show(target: Target, contact_id: int, space: str | None, document: Path | None, as_json: bool) -> None:
-    """Show a contact by its Id, and the history of its permission to be mailed."""
-    space = _chosen(target, space)
+    """Show a contact by its Id, what keeps mail from its address, and the history of its permission to be mailed."""
+    space = chosen(target, space)
     try:
         contact = contact_by_id(contact_id, space, contacts=target.contacts)
     except NotFound as error:
         raise click.ClickException(f"the space {space} has no contact {contact_id}") from error
     history = target.contacts.permission_history(space, contact_id)
+    email = contact.profile.email
+    known = target.suppressions.known(space, email, datetime.now(UTC)) if email else None
     if document is not None:
         held = export_contact(
             contact_id, space, contacts=target.contacts, history=target.history, log_entries=target.log_entries
@@ -134,11 +112,19 @@ def show(target: Target, contact_id: int, space: str | None, document: Path | No
         document.write_text(export_document(*held).model_dump_json(indent=2), "utf-8")
     if as_json:
         members = {f"{name[0].lower()}{name[1:]}": value for name, value in encode_members(contact).items()}
-        show_json(members | {"permission_history": [_members(change) for change in history]})
+        show_json(
+            members
+            | {
+                "suppression": known_as_json(known) if known and known.causes else None,
+                "permission_history": [_members(change) for change in history],
+            }
+        )
         return
     show_facts((name, cell or None) for name, cell in zip(EXPORTED, encode_cells(contact), strict=True))
+    if known is not None:
+        show_known(known)
     columns = ("changed", "limited permanently", "limited until", "unsubscribed", "source", "by")
-    show_table(columns, map(_row, history), nothing="Its mails were never limited.")
+    show_table(columns, map(_row, history), nothing="The contact itself never changed what it allows.")
 
 
 def _members(change: PermissionChange) -> dict[str, object]:

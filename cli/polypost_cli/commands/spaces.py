@@ -100,6 +100,20 @@ def existing(target: Target, space_id: str) -> Space:
     return space
 
 
+#: The option that names a space, which may be left out where there is just one.
+of_a_space = click.option("--space", help="The space; may be left out where there is just one.")
+
+
+def chosen(target: Target, space: str | None) -> str:
+    """The space that was named, or the one that there is. Raises: ClickException."""
+    if space is not None:
+        return existing(target, space).id
+    found = [each.id for each in target.access.spaces()]
+    if len(found) != 1:
+        raise click.UsageError(f"say which space: --space NAME; there are {', '.join(found) or 'none yet'}")
+    return found[0]
+
+
 @spaces.command()
 @click.argument("space")
 @click.option("--description", default="", callback=short_text, help="What the space is for.")

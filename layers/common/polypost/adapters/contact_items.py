@@ -8,7 +8,8 @@ from polypost.adapters import keys
 from polypost.models.contacts import Contact, ExternalId, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
 
-#: The attribute of contacts, guards and suppressions that says until when no mail goes to an address.
+#: The attributes of contacts and suppressions that say that no mail goes to an address, and until when none does.
+PERMANENTLY = "limitMailsPermanently"
 UNTIL = "limitMailsTemporarilyUntil"
 
 
@@ -108,10 +109,10 @@ def moment_of(item: Mapping[str, Any], name: str) -> DateTimeOffset | None:
 
 
 def limits_of(profile: Profile) -> dict[str, Any]:
-    """What keeps mail from a contact, as guards and suppressions hold it; the moment in UTC."""
+    """What keeps mail from a contact, as suppressions hold it; the moment in UTC."""
     limits: dict[str, Any] = {}
     if profile.limit_mails_permanently:
-        limits["limitMailsPermanently"] = True
+        limits[PERMANENTLY] = True
     if profile.limit_mails_temporarily_until is not None:
         limits[UNTIL] = keys.instant(profile.limit_mails_temporarily_until.to_utc())
     return limits

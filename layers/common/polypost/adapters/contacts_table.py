@@ -11,13 +11,13 @@ from polypost.adapters.clients import (
 )
 from polypost.adapters.contact_feed import END_OF_THE_FEED, Change, ContactFeed
 from polypost.adapters.contact_items import UNTIL, ContactRow, contact_item, contact_row, limits_of, moment_of
-from polypost.adapters.dynamodb import Table, batch_get, from_item, only_if, query_all, to_item, transact
+from polypost.adapters.dynamodb import Table, batch_get, from_item, only_if, query_all, to_item, transact, update_of
 from polypost.adapters.stores import Stores
+from polypost.adapters.suppression_items import CONTACT, ERASED_AT, LEFT_SINCE, lift_of, limit_value, standing_of
 from polypost.errors import Permanent
 from polypost.models.contacts import (
     ChangePage,
     Claim,
-    ClaimKind,
     Contact,
     PermissionChange,
     Profile,
@@ -27,7 +27,7 @@ from polypost.models.contacts import (
     feed_position,
 )
 from polypost.models.date_time_offset import DateTimeOffset
-from polypost.models.suppression import RECIPIENT
+from polypost.models.suppression import RECIPIENT, Lifting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -167,6 +167,7 @@ class ContactsTable:
             row = ContactRow(_stamped(contact, change), tuple(guards), change.place, creation, change.place)
             members = [_Write(self._table.put(contact_item(space, row), "attribute_not_exists(PK)"), refusal)]
             members += [self._put_guard(row.contact, guard, claim) for guard, claim in guards.items()]
+            members += self._limit(space, row.contact, Profile(), changed_by)
             if contact.profile.permission != Profile().permission:
                 members.append(self._put_permission_change(space, contact.id, _permission_of(row.contact, changed_by)))
             return row, members
@@ -197,12 +198,10 @@ class ContactsTable:
             )
             put = self._table.put(contact_item(space, row), "version = :version", {":version": old.contact.version})
             members = [_Write(put, _changed)]
-            for guard, claim in guards.items():
-                # A guard that stays is written anew only where it tells something else.
-                stays = guard in old.guards and limits_of(profile) == limits_of(old.contact.profile)
-                if not stays and (guard not in old.guards or claim.kind is ClaimKind.EMAIL):
-                    members.append(self._put_guard(contact, guard, claim))
+            new = ((guard, claim) for guard, claim in guards.items() if guard not in old.guards)
+            members += [self._put_guard(contact, guard, claim) for guard, claim in new]
             members += [self._delete_guard(guard, contact.id) for guard in old.guards if guard not in guards]
+            members += self._limit(space, contact, old.contact.profile, changed_by)
             if profile.permission != old.contact.profile.permission:
                 members.append(self._put_permission_change(space, contact.id, _permission_of(contact, changed_by)))
             return row, [*members, _Write(self._feed.removal(space, old.place))]
@@ -374,8 +373,6 @@ class ContactsTable:
 
     def _put_guard(self, contact: Contact, guard: str, claim: Claim) -> _Write:
         item = keys.guard_of(guard) | {"contactId": contact.id}
-        if claim.kind is ClaimKind.EMAIL:
-            item |= limits_of(contact.profile)
         free = "attribute_not_exists(PK) OR contactId = :id"
         return _Write(self._table.put(item, free, {":id": contact.id}), lambda standing: ClaimHeld(claim))
 
@@ -407,35 +404,68 @@ class ContactsTable:
             ConsistentRead=True,
         )
 
+    def _limit(self, space: str, contact: Contact, former: Profile, changed_by: str) -> Iterator[_Write]:
+        """Let the suppressions of a contact's address, and of the one that it had before, say what it says of limits.
+
+        A limit that it expressly does without is lifted, where an earlier contact with the address has left one.
+
+        Parameters: former, what the contact was until now.
+        """
+        profile = contact.profile
+        present, before = (self._suppression(space, each.email) for each in (profile, former))
+        moved = present != before
+        if before is not None and moved and limits_of(former):
+            yield self._update(before, update_of({}, [CONTACT]))
+        if present is None:
+            return
+        new, removed = self._lift(present, contact, changed_by) if profile.unlimited else ({}, [])
+        if limits_of(profile) and (moved or limits_of(profile) != limits_of(former)):
+            new[CONTACT] = limit_value(contact)
+        elif limits_of(former) and not limits_of(profile) and not moved:
+            removed.append(CONTACT)
+        if new or removed:
+            yield self._update(present, update_of(new, removed))
+
+    def _lift(self, key: keys.Key, contact: Contact, changed_by: str) -> tuple[dict[str, Any], list[str]]:
+        # Read and not checked: whoever was told that the earlier contact is deleted has its limit read here.
+        standing, now = standing_of(self._table.get(key) or {}), contact.last_modified.to_utc()
+        left = frozenset(cause.reason for cause in standing.causes(now) if cause.contact_id is None)
+        reasons = left & contact.profile.unlimited
+        lifting = Lifting(reasons, now, changed_by, f"The contact {contact.id} is set to no such limit.")
+        return lift_of(standing, lifting) if reasons else ({}, [])
+
     def _leave_standing(
         self, space: str, profile: Profile, address_hashes: Iterable[str], now: DateTimeOffset
     ) -> Iterator[_Write]:
         """Mark a contact's addresses as erased, and keep its limits for the present one."""
-        email = email_claim(profile.email or "")
-        present = None if email is None else self._address_hash(email)
+        present = self._suppression(space, profile.email)
         for address_hash in address_hashes:
             key = keys.suppression(space, address_hash)
-            left = {"erasedAt": keys.instant(now.to_utc())}
-            if address_hash == present:
-                left |= self._lasting_limits(key, profile, now)
-            yield _Write(
-                {
-                    "Update": self._table.key(key)
-                    | {
-                        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in left),
-                        "ExpressionAttributeNames": {f"#{name}": name for name in left},
-                        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in left.items()}),
-                    }
-                }
-            )
+            left = {ERASED_AT: keys.instant(now.to_utc())}
+            if key == present:
+                yield self._update(key, update_of(left | self._lasting_limits(key, profile, now), [CONTACT]))
+            else:
+                yield self._update(key, update_of(left))
 
     def _lasting_limits(self, key: keys.Key, profile: Profile, now: DateTimeOffset) -> dict[str, Any]:
-        limits = limits_of(profile)
-        until = limits.pop(UNTIL, None)
-        if until is not None and until > keys.instant(now.to_utc()):
-            # A limit that an earlier contact of the address has left may last longer.
-            limits[UNTIL] = max(until, (self._table.get(key) or {}).get(UNTIL, ""))
-        return limits
+        limits, moment = limits_of(profile), keys.instant(now.to_utc())
+        if limits.get(UNTIL, "~") <= moment:
+            del limits[UNTIL]
+        if not limits:
+            return {}
+        # What an earlier contact of the address has left may last longer.
+        item = self._table.get(key) or {}
+        since = min(item.get(LEFT_SINCE, "~"), item.get(CONTACT, {}).get("since", moment))
+        until = {UNTIL: max(limits[UNTIL], item.get(UNTIL, ""))} if UNTIL in limits else {}
+        return limits | until | {LEFT_SINCE: since}
+
+    def _suppression(self, space: str, address: str | None) -> keys.Key | None:
+        """The key of what keeps mail from an address, if it is one."""
+        email = email_claim(address or "")
+        return None if email is None else keys.suppression(space, self._address_hash(email))
+
+    def _update(self, key: keys.Key, update: Any) -> _Write:
+        return _Write({"Update": self._table.key(key) | update})
 
 
 def _stamped(contact: Contact, change: Change) -> Contact:

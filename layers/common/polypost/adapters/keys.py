@@ -99,8 +99,8 @@ def guard_of(partition: str) -> Key:
 
 
 def suppression(space_id: str, recipient_hash: str) -> Key:
-    """What keeps mail from an address, by its HMAC."""
-    return {"PK": _join("SUPPRESSION", space_id, recipient_hash), "SK": "SUPPRESSION"}
+    """What keeps mail from an address; all of a space's share the partition, in the order of the addresses' HMACs."""
+    return {"PK": _join("SUPPRESSIONS", space_id), "SK": recipient_hash}
 
 
 def store(space_id: str, store_id: int) -> Key:

@@ -1,21 +1,32 @@
-"""What the Contacts table holds of addresses: suppressions, and the limits in the guards of contacts."""
+"""What the Contacts table holds of addresses that get no mail."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polypost.adapters import keys
-from polypost.adapters.clients import TransactionRefused, translated_errors
-from polypost.adapters.dynamodb import Table, batch_get, to_item, transact, update_of
+from polypost.adapters.clients import ConditionFailed, TransactionRefused, translated_errors
+from polypost.adapters.dynamodb import Table, batch_get, from_item, to_item, transact, update_of
+from polypost.adapters.suppression_items import (
+    address_of,
+    decision_name,
+    decision_value,
+    ground_name,
+    ground_value,
+    lift_of,
+    standing_of,
+    without_person,
+)
+from polypost.errors import Retryable
 from polypost.models.access import SpaceSettings
-from polypost.models.contacts import email_claim
-from polypost.models.delivery import EventKind
+from polypost.models.addresses import normalised
 from polypost.models.suppression import (
-    MOST_LIFTINGS,
     AddressStanding,
     Decision,
     Ground,
+    KnownAddress,
     Lifting,
+    SuppressionPage,
     SuppressionReason,
 )
 from polypost.models.unsubscribe_links import Subscription, subscription_of, unsubscribe_token
@@ -24,13 +35,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# What the names of attributes begin with that hold one ground, one decision, one lifting. Each has an attribute of its
-# own, so that writing it is the same in any order and however often: no attribute is read to be written.
-_GROUND = "ground"
-_DECISION = "decision"
-_LIFTING = "lifting"
+# Items that one read of a list asks for, and how often a part of the list reads: most items of a space may be of
+# addresses that are not suppressed any more.
+_LEAST_ITEMS = 100
+_READS = 10
 
-_UNTIL = "limitMailsTemporarilyUntil"
+# Tries against other writers of the same item.
+_TRIES = 5
 
 
 class Suppressions:
@@ -52,66 +63,125 @@ class Suppressions:
         self._address_key = address_key
         self._settings = settings
 
+    # --- reading ------------------------------------------------------------------------------------------------------
+
     def standings(self, space: str, addresses: Collection[str]) -> dict[str, AddressStanding]:
         """The standing of each address, read consistently and all at once.
 
         Raises: Retryable, also if a part of it could not be read: a mail then waits.
         """
-        wanted = {address: self._keys(space, address) for address in addresses}
-        items = batch_get(self._client, self._table, (key for pair in wanted.values() for key in pair))
-        found = {item["PK"]: item for item in items}
-        return {
-            address: self._standing(space, *(found.get(key["PK"], {}) for key in pair))
-            for address, pair in wanted.items()
-        }
+        wanted = {address: self._key(space, address) for address in addresses}
+        found = {item["SK"]: item for item in batch_get(self._client, self._table, wanted.values())}
+        return {address: self._standing(space, found.get(key["SK"], {})) for address, key in wanted.items()}
 
-    def decision(self, space: str, address: str, decision: Decision) -> "TransactWriteItemTypeDef":
-        """The member of a transaction that writes what a person decided, in the place of what stood for the reason."""
-        return self._update(space, address, {_decision_name(decision.reason): _decision_value(decision)})
-
-    def decide(self, space: str, address: str, decision: Decision) -> None:
-        """Write what a person decided, in the place of what stood for the reason.
+    def known(self, space: str, address: str, now: datetime) -> KnownAddress:
+        """What is known of an address.
 
         Raises: Retryable.
         """
-        self._write(self.decision(space, address, decision))
+        key = self._key(space, address)
+        item = Table(self._client, self._table).get(key) or {}
+        return KnownAddress(key["SK"], normalised(address), self._standing(space, item), now)
+
+    def page(self, space: str, after: str, limit: int, now: datetime) -> SuppressionPage:
+        """A part of the addresses that are suppressed now.
+
+        It may have fewer than `limit` of them, or none, and still be followed by another one.
+
+        Parameters: after, the id behind which the part begins, or "" for the beginning; limit, how many addresses at
+        most.
+
+        Raises: Retryable.
+        """
+        entries: list[KnownAddress] = []
+        for _ in range(_READS):
+            with translated_errors("dynamodb.Query"):
+                answer = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="PK = :pk AND SK > :after",
+                    # "!" sorts before all that an HMAC can begin with.
+                    ExpressionAttributeValues=to_item(
+                        {":pk": keys.suppression(space, "")["PK"], ":after": after or "!"}
+                    ),
+                    ConsistentRead=True,
+                    Limit=max(limit, _LEAST_ITEMS),
+                )
+            for item in map(from_item, answer["Items"]):
+                after = item["SK"]
+                entry = KnownAddress(after, address_of(item), self._standing(space, item), now)
+                entries += [entry] if entry.causes else []
+                if len(entries) == limit:
+                    return SuppressionPage(tuple(entries), after)
+            if "LastEvaluatedKey" not in answer:
+                return SuppressionPage(tuple(entries), None)
+        return SuppressionPage(tuple(entries), after)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def change(
+        self, space: str, address: str, old: Collection[Ground], new: Collection[Ground], *, anonymous: bool
+    ) -> "TransactWriteItemTypeDef | None":
+        """The member of a transaction that changes the grounds of an address; None where they stay.
+
+        It names what is new and what goes, and nothing else, so that it does no harm to what others change.
+
+        Parameters: anonymous, to store the new ones without the address.
+        """
+        shown = None if anonymous else address
+        added = {ground_name(ground): ground_value(ground, shown) for ground in new if ground not in old}
+        removed = set(map(ground_name, old)) - set(map(ground_name, new))
+        return self._update(space, address, update_of(added, sorted(removed))) if added or removed else None
+
+    def decision(
+        self, space: str, address: str, decision: Decision, *, anonymous: bool = False
+    ) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that writes what a person decided, in the place of what stood for the reason.
+
+        Parameters: anonymous, to store it without the address: it comes from a mail that was accepted before the person
+        was erased.
+        """
+        value = decision_value(decision, None if anonymous else address)
+        return self._update(space, address, update_of({decision_name(decision.reason): value}))
+
+    def decide(self, space: str, address: str, decision: Decision, *, anonymous: bool = False) -> None:
+        """Write what a person decided, in the place of what stood for the reason.
+
+        Parameters: those of `decision`.
+
+        Raises: Retryable.
+        """
+        self._write(self.decision(space, address, decision, anonymous=anonymous))
 
     def lift(self, space: str, address: str, standing: AddressStanding, lifting: Lifting) -> None:
-        """End the decisions for the reasons of a lifting, and record it.
+        """End what a lifting covers, and record it. The limit of a living contact stays.
 
         Parameters: standing, that of the address.
 
         Raises: Retryable.
         """
-        self._write(self._update(space, address, *_lifted(standing, lifting)))
+        self._write(self._update(space, address, update_of(*lift_of(standing, lifting))))
 
-    def change(
-        self, space: str, address: str, old: Collection[Ground], new: Collection[Ground]
-    ) -> "TransactWriteItemTypeDef | None":
-        """The member of a transaction that changes the grounds of an address; None where they stay.
+    def forget(self, space: str, address_hash: str) -> None:
+        """Take an erased person's address, and what was said of the person, from what stands under an HMAC.
 
-        It names what is new and what goes, and nothing else, so that it does no harm to what others change.
+        Doing it again is harmless.
+
+        Raises: Retryable.
         """
-        added = {_name(ground): _value(ground) for ground in new if ground not in old}
-        removed = {_name(ground) for ground in old} - {_name(ground) for ground in new}
-        if not added and not removed:
-            return None
-        return self._update(space, address, added, sorted(removed))
-
-    def _update(
-        self, space: str, address: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
-    ) -> "TransactWriteItemTypeDef":
-        return self._update_of(space, keys.address_hash(self._address_key(), address), set_values, remove)
-
-    def _update_of(
-        self, space: str, address_hash: str, set_values: Mapping[str, Any], remove: Collection[str] = ()
-    ) -> "TransactWriteItemTypeDef":
-        key = to_item(keys.suppression(space, address_hash))
-        return {"Update": {"TableName": self._table, "Key": key} | update_of(set_values, remove)}
-
-    def _write(self, member: "TransactWriteItemTypeDef") -> None:
-        with translated_errors("dynamodb.UpdateItem"):
-            self._client.update_item(**member["Update"])
+        table = Table(self._client, self._table)
+        key = keys.suppression(space, address_hash)
+        for _ in range(_TRIES):
+            item = table.get(key) or {}
+            changed = without_person(item)
+            if not changed:
+                return
+            try:
+                with translated_errors("dynamodb.UpdateItem"):
+                    self._client.update_item(**table.key(key), **_if_unchanged(item, changed))
+            except ConditionFailed:
+                continue
+            return
+        raise Retryable("dynamodb.UpdateItem: the suppression is being changed by others")
 
     # --- by the links of mails ----------------------------------------------------------------------------------------
 
@@ -125,17 +195,22 @@ class Suppressions:
         return subscription_of(token, self._address_key())
 
     def standing_of(self, subscription: Subscription) -> AddressStanding:
-        """The standing of a subscription's address, but for the limits of the contact that has it.
+        """The standing of a subscription's address.
 
         Raises: Retryable.
         """
         item = Table(self._client, self._table).get(keys.suppression(subscription.space, subscription.address_hash))
         return self._standing(subscription.space, item or {})
 
-    def ending(self, subscription: Subscription, decision: Decision) -> "TransactWriteItemTypeDef":
-        """The member of a transaction that ends a subscription; it is refused where it has ended already."""
-        name = _decision_name(decision.reason)
-        member = self._update_of(subscription.space, subscription.address_hash, {name: _decision_value(decision)})
+    def ending(self, subscription: Subscription, decision: Decision, address: str | None) -> "TransactWriteItemTypeDef":
+        """The member of a transaction that ends a subscription; it is refused where it has ended already.
+
+        Parameters: address, the subscription's, where it is known.
+        """
+        name = decision_name(decision.reason)
+        member = self._update_of(
+            subscription.space, subscription.address_hash, update_of({name: decision_value(decision, address)})
+        )
         return _only_if("attribute_not_exists", name, member)
 
     def renewal(
@@ -145,8 +220,8 @@ class Suppressions:
 
         Parameters: standing, that of the address.
         """
-        member = self._update_of(subscription.space, subscription.address_hash, *_lifted(standing, lifting))
-        return _only_if("attribute_exists", _decision_name(SuppressionReason.UNSUBSCRIBED), member)
+        member = self._update_of(subscription.space, subscription.address_hash, update_of(*lift_of(standing, lifting)))
+        return _only_if("attribute_exists", decision_name(SuppressionReason.UNSUBSCRIBED), member)
 
     def commit(self, *members: "TransactWriteItemTypeDef") -> bool:
         """Write all of it; False if a condition refused it, so that nothing was written.
@@ -159,78 +234,25 @@ class Suppressions:
             return False
         return True
 
-    def _standing(self, space: str, suppression: Mapping[str, Any], guard: Mapping[str, Any] = {}) -> AddressStanding:
-        grounds = frozenset(_ground(name, value) for name, value in suppression.items() if name.startswith(_GROUND))
-        decisions = (_decision(name, value) for name, value in suppression.items() if name.startswith(_DECISION))
-        liftings = (_lifting(name, value) for name, value in suppression.items() if name.startswith(_LIFTING))
-        until = [_moment(item[_UNTIL]) for item in (suppression, guard) if _UNTIL in item]
-        return AddressStanding(
-            grounds=grounds,
-            # The space is asked of those alone that have bounced before.
-            soft_bounce_limit=self._settings(space).soft_bounce_limit if grounds else 0,
-            limited_permanently="limitMailsPermanently" in suppression or "limitMailsPermanently" in guard,
-            limited_until=max(until, default=None),
-            decisions=frozenset(decisions),
-            liftings=frozenset(liftings),
-            erased_at=_moment(suppression["erasedAt"]) if "erasedAt" in suppression else None,
-        )
+    # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _keys(self, space: str, address: str) -> list[keys.Key]:
-        address_key = self._address_key()
-        suppression = keys.suppression(space, keys.address_hash(address_key, address))
-        claim = email_claim(address)
-        return [suppression] if claim is None else [suppression, keys.guard(space, address_key, claim)]
+    def _standing(self, space: str, item: Mapping[str, Any]) -> AddressStanding:
+        # The space is asked of those alone of which something is known.
+        return standing_of(item, self._settings(space).soft_bounce_limit if item else 0)
 
+    def _key(self, space: str, address: str) -> keys.Key:
+        return keys.suppression(space, keys.address_hash(self._address_key(), address))
 
-def _ground(name: str, value: Mapping[str, str]) -> Ground:
-    _, reported_as, message_id, fact_id = name.split("#", 3)
-    return Ground(
-        reason=SuppressionReason(value["reason"]),
-        at=_moment(value["at"]),
-        reported_as=EventKind(reported_as),
-        message_id=message_id,
-        fact_id=fact_id,
-        rule=value["rule"],
-    )
+    def _update(self, space: str, address: str, update: Any) -> "TransactWriteItemTypeDef":
+        return self._update_of(space, keys.address_hash(self._address_key(), address), update)
 
+    def _update_of(self, space: str, address_hash: str, update: Any) -> "TransactWriteItemTypeDef":
+        key = to_item(keys.suppression(space, address_hash))
+        return {"Update": {"TableName": self._table, "Key": key} | update}
 
-def _name(ground: Ground) -> str:
-    return "#".join((_GROUND, *ground.event))
-
-
-def _value(ground: Ground) -> dict[str, str]:
-    return {"reason": ground.reason, "at": keys.instant(ground.at), "rule": ground.rule}
-
-
-def _decision_name(reason: SuppressionReason) -> str:
-    return f"{_DECISION}#{reason}"
-
-
-def _decision_value(decision: Decision) -> dict[str, str]:
-    value = {"at": keys.instant(decision.at), "by": decision.by, "note": decision.note}
-    return value if decision.message_id is None else value | {"messageId": decision.message_id}
-
-
-def _decision(name: str, value: Mapping[str, str]) -> Decision:
-    return Decision(
-        reason=SuppressionReason(name.removeprefix(f"{_DECISION}#")),
-        at=_moment(value["at"]),
-        by=value["by"],
-        note=value["note"],
-        message_id=value.get("messageId"),
-    )
-
-
-def _lifting_name(lifting: Lifting) -> str:
-    return f"{_LIFTING}#{keys.instant(lifting.at)}"
-
-
-def _lifted(standing: AddressStanding, lifting: Lifting) -> tuple[dict[str, Any], list[str]]:
-    """What a lifting sets and what it takes away."""
-    removed = [_decision_name(reason) for reason in lifting.reasons]
-    removed += sorted(map(_lifting_name, standing.liftings))[: 1 - MOST_LIFTINGS]
-    value = {"reasons": sorted(lifting.reasons), "by": lifting.by, "note": lifting.note}
-    return {_lifting_name(lifting): value}, removed
+    def _write(self, member: "TransactWriteItemTypeDef") -> None:
+        with translated_errors("dynamodb.UpdateItem"):
+            self._client.update_item(**member["Update"])
 
 
 def _only_if(function: str, attribute: str, member: "TransactWriteItemTypeDef") -> "TransactWriteItemTypeDef":
@@ -240,14 +262,13 @@ def _only_if(function: str, attribute: str, member: "TransactWriteItemTypeDef") 
     return {"Update": {**update, "ConditionExpression": f"{function}({placeholder})"}}
 
 
-def _lifting(name: str, value: Mapping[str, Any]) -> Lifting:
-    return Lifting(
-        reasons=frozenset(map(SuppressionReason, value["reasons"])),
-        at=_moment(name.removeprefix(f"{_LIFTING}#")),
-        by=value["by"],
-        note=value["note"],
-    )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _if_unchanged(item: Mapping[str, Any], changed: Mapping[str, Any]) -> Any:
+    """The parameters of an UpdateItem that sets attributes, each if it still is as the item has it."""
+    update = update_of(changed)
+    was = {name.replace("#", ":was"): item[attribute] for name, attribute in update["ExpressionAttributeNames"].items()}
+    return update | {
+        "ExpressionAttributeValues": update["ExpressionAttributeValues"] | to_item(was),
+        "ConditionExpression": " AND ".join(
+            f"{name} = {name.replace('#', ':was')}" for name in update["ExpressionAttributeNames"]
+        ),
+    }

@@ -22,6 +22,8 @@ class Scope(StrEnum):
     CONTACTS_WRITE = "contacts:write"
     INTERACTIONS_WRITE = "interactions:write"
     LOGS_WRITE = "logs:write"
+    SUPPRESSIONS_READ = "suppressions:read"
+    SUPPRESSIONS_WRITE = "suppressions:write"
 
 
 class Shop(BaseModel):

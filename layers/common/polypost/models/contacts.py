@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from polypost.errors import Conflict
@@ -11,6 +11,7 @@ from polypost.models.access import SpaceSettings
 from polypost.models.addresses import normalised
 from polypost.models.caseless import folded
 from polypost.models.date_time_offset import DateTimeOffset
+from polypost.models.suppression import SuppressionReason
 
 #: The external ids that one contact may carry.
 MAX_EXTERNAL_IDS = 20
@@ -36,7 +37,11 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an update replaces, as the client spelled it."""
+    """What an update replaces, as the client spelled it.
+
+    `unlimited` are the limits, of the two that there are, that the client expressly does without. It is said with one
+    change and stored with none.
+    """
 
     email: str | None = None
     phone_country_code: str | None = None
@@ -49,6 +54,7 @@ class Profile:
     contact_company_id: int | None = None
     latest_permission_source: str | None = None
     external_ids: tuple[ExternalId, ...] = ()
+    unlimited: frozenset[SuppressionReason] = field(default=frozenset(), compare=False)
 
     @property
     def permission(self) -> tuple[bool, DateTimeOffset | None, str | None]:

@@ -1,6 +1,7 @@
 """What keeps mail from an address."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -30,8 +31,14 @@ MOST_GROUNDS = 20
 #: How many liftings of suppressions an address remembers, the last ones.
 MOST_LIFTINGS = 20
 
+#: How long may be what a person says of a decision or a lifting, in characters.
+LONGEST_NOTE = 200
+
 #: The `by` of what the recipient decided.
 RECIPIENT = "recipient"
+
+# What one event is may change with the table of bounces, so a lifting of one of them is one of the other too.
+_BOUNCES = frozenset({SuppressionReason.HARD_BOUNCE, SuppressionReason.REPEATED_SOFT_BOUNCES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,52 @@ class Lifting:
     by: str
     note: str
 
+    def covers(self, reason: SuppressionReason) -> bool:
+        """Whether events until then count no more for a reason."""
+        return reason in self.reasons or (reason in _BOUNCES and not _BOUNCES.isdisjoint(self.reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a contact said against mail to its address, and since when it says so.
+
+    `contact_id` is the contact's. It is None for what contacts have left behind that were deleted.
+    """
+
+    since: datetime
+    permanently: bool = False
+    until: datetime | None = None
+    contact_id: int | None = None
+
+    def stands(self, reason: SuppressionReason, now: datetime) -> bool:
+        """Whether the limit keeps mail away now, for one of the two reasons that a limit can be."""
+        if reason is SuppressionReason.LIMITED_PERMANENTLY:
+            return self.permanently
+        return reason is SuppressionReason.LIMITED_TEMPORARILY and self.until is not None and now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason why an address gets no mail, with what it rests on, as far as there is any of it.
+
+    `until` is the end of a temporary limit. `message_id` and `rule` are those of a Ground, `by` and `note` those of a
+    Decision, `contact_id` that of a Limit.
+    """
+
+    reason: SuppressionReason
+    since: datetime
+    until: datetime | None = None
+    message_id: str | None = None
+    rule: str | None = None
+    by: str | None = None
+    note: str | None = None
+    contact_id: int | None = None
+
+    @property
+    def is_of_a_contact(self) -> bool:
+        """Whether the contact with the address says so, and can alone end it."""
+        return self.contact_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
@@ -97,24 +150,25 @@ class AddressStanding:
     """What a space knows of an address that matters to the next mail to it.
 
     `grounds` are the events on record, at most MOST_GROUNDS for each reason; `soft_bounce_limit` is how many soft
-    bounces suppress, 0 for none. The limits are those of the contact with the address, or of one that was deleted.
-    `decisions` are what people decided, at most one for each reason; `liftings` are how suppressions were ended before,
-    at most MOST_LIFTINGS.
+    bounces suppress, 0 for none. `limits` are that of the contact with the address, and what deleted ones left behind.
+    `decisions` are what people decided, at most one for each reason. `liftings` are how suppressions were ended, the
+    last MOST_LIFTINGS of them and the last for each reason.
     `erased_at` is when a contact with the address was deleted last: what was accepted until then is recorded without
     the address.
     """
 
     grounds: frozenset[Ground] = frozenset()
     soft_bounce_limit: int = 0
-    limited_permanently: bool = False
-    limited_until: datetime | None = None
+    limits: frozenset[Limit] = frozenset()
     decisions: frozenset[Decision] = frozenset()
     liftings: frozenset[Lifting] = frozenset()
     erased_at: datetime | None = None
 
     def of(self, reason: SuppressionReason) -> list[Ground]:
-        """The events on record for a reason, oldest first."""
-        return sorted((ground for ground in self.grounds if ground.reason is reason), key=_age)
+        """The events on record for a reason, oldest first, without those that were lifted."""
+        lifted_at = self._lifted_at(reason)
+        found = (ground for ground in self.grounds if ground.reason is reason)
+        return sorted((each for each in found if lifted_at is None or each.at > lifted_at), key=_age)
 
     def ground(self, reason: SuppressionReason) -> Ground | None:
         """The event by which the address came to be suppressed for a reason, if it is.
@@ -140,13 +194,27 @@ class AddressStanding:
         reasons = (SuppressionReason.HARD_BOUNCE, SuppressionReason.REPEATED_SOFT_BOUNCES)
         return any(self.ground(reason) is not None for reason in reasons)
 
+    @property
+    def limited_permanently(self) -> bool:
+        """Whether a contact with the address wants no mail, or one that was deleted did."""
+        return any(limit.permanently for limit in self.limits)
+
+    @property
+    def limited_until(self) -> datetime | None:
+        """Until when such a contact wants no mail, if it said so."""
+        return max((limit.until for limit in self.limits if limit.until is not None), default=None)
+
     def decision(self, reason: SuppressionReason) -> Decision | None:
         """What a person decided for a reason, if anybody did."""
         return next((each for each in self.decisions if each.reason is reason), None)
 
+    def causes(self, now: datetime) -> list[Cause]:
+        """All that keeps mail from the address now, or some of it, the weightiest first."""
+        return [cause for reason in SuppressionReason for cause in self._causes(reason, now)]
+
     def reasons(self, now: datetime) -> list[SuppressionReason]:
-        """All reasons why the address gets no mail now, or not every mail, the weightiest first."""
-        return [reason for reason in SuppressionReason if self._stands(reason, now)]
+        """The reasons of what keeps mail from the address now, or some of it, the weightiest first."""
+        return list(dict.fromkeys(cause.reason for cause in self.causes(now)))
 
     def suppression(self, now: datetime, *, unsubscribable: bool) -> Suppression | None:
         """What keeps a mail that would be sent now from the address.
@@ -160,16 +228,42 @@ class AddressStanding:
                 return Suppression(reason, BounceType.SOFT if temporary else BounceType.HARD)
         return None
 
-    def _stands(self, reason: SuppressionReason, now: datetime) -> bool:
-        match reason:
-            case SuppressionReason.LIMITED_PERMANENTLY:
-                return self.limited_permanently
-            case SuppressionReason.LIMITED_TEMPORARILY:
-                return self.limited_until is not None and now < self.limited_until
-            case SuppressionReason.MANUAL | SuppressionReason.UNSUBSCRIBED:
-                return self.decision(reason) is not None
-            case _:
-                return self.ground(reason) is not None
+    def _causes(self, reason: SuppressionReason, now: datetime) -> Iterator[Cause]:
+        if ground := self.ground(reason):
+            yield Cause(reason, ground.at, message_id=ground.message_id, rule=ground.rule)
+        if found := self.decision(reason):
+            yield Cause(reason, found.at, message_id=found.message_id, by=found.by, note=found.note)
+        for limit in sorted(self.limits, key=lambda each: each.since):
+            if limit.stands(reason, now):
+                until = limit.until if reason is SuppressionReason.LIMITED_TEMPORARILY else None
+                yield Cause(reason, limit.since, until, contact_id=limit.contact_id)
+
+    def with_decision(self, new: Decision) -> "AddressStanding":
+        """The standing after a decision, which takes the place of another one for the same reason."""
+        others = (each for each in self.decisions if each.reason is not new.reason)
+        return replace(self, decisions=frozenset({new, *others}))
+
+    def with_lifting(self, new: Lifting) -> "AddressStanding":
+        """The standing after a lifting: without the events, the decisions and the limits left behind that it covers.
+
+        What a living contact says stays.
+        """
+
+        def ended(limit: Limit) -> Limit:
+            permanently = limit.permanently and not new.covers(SuppressionReason.LIMITED_PERMANENTLY)
+            until = None if new.covers(SuppressionReason.LIMITED_TEMPORARILY) else limit.until
+            return limit if limit.contact_id is not None else replace(limit, permanently=permanently, until=until)
+
+        return replace(
+            self,
+            grounds=frozenset(each for each in self.grounds if not new.covers(each.reason)),
+            decisions=frozenset(each for each in self.decisions if not new.covers(each.reason)),
+            limits=frozenset(each for each in map(ended, self.limits) if each.permanently or each.until),
+            liftings=_remembered(self.liftings | {new}),
+        )
+
+    def _lifted_at(self, reason: SuppressionReason) -> datetime | None:
+        return max((each.at for each in self.liftings if each.covers(reason)), default=None)
 
     def is_erased(self, accepted_at: datetime) -> bool:
         """Whether what is recorded of a message, by the time of its acceptance, has to leave the address out."""
@@ -179,9 +273,12 @@ class AddressStanding:
         """The grounds with a new one, in the place of another of the same event.
 
         A reason keeps MOST_GROUNDS: the first of those that suppress at once, since they say since when; the last of
-        soft bounces.
+        soft bounces. What happened before a lifting that covers it is none.
         """
         others = self.without_event(new.event)
+        lifted_at = self._lifted_at(new.reason)
+        if lifted_at is not None and new.at <= lifted_at:
+            return others
         soft = new.reason is SuppressionReason.REPEATED_SOFT_BOUNCES
         alike = sorted({new, *(each for each in others if each.reason is new.reason)}, key=_age, reverse=soft)
         return (others | {new}) - frozenset(alike[MOST_GROUNDS:])
@@ -193,6 +290,49 @@ class AddressStanding:
     def without_soft_bounces(self, before: datetime) -> frozenset[Ground]:
         """The grounds without the soft bounces before a moment, at which a mail has arrived."""
         return self.grounds - {each for each in self.of(SuppressionReason.REPEATED_SOFT_BOUNCES) if each.at < before}
+
+
+def _remembered(liftings: Iterable[Lifting]) -> frozenset[Lifting]:
+    by_time = sorted(liftings, key=lambda each: each.at)
+    # Whatever comes later from before them does not count.
+    last_of_each = (
+        next((each for each in reversed(by_time) if each.covers(reason)), None) for reason in _REASONS.values()
+    )
+    return frozenset({*by_time[-MOST_LIFTINGS:], *filter(None, last_of_each)})
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAddress:
+    """What a space knows of an address at a moment.
+
+    `id` is an HMAC of it, and `address` its normal form, None in a list once the person was erased.
+    """
+
+    id: str
+    address: str | None
+    standing: AddressStanding
+    at: datetime
+
+    @property
+    def causes(self) -> list[Cause]:
+        """All that keeps mail from the address, or some of it, the weightiest first."""
+        return self.standing.causes(self.at)
+
+    @property
+    def liftings(self) -> list[Lifting]:
+        """How suppressions were ended before, the last one first."""
+        return sorted(self.standing.liftings, key=lambda each: each.at, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionPage:
+    """A part of the suppressed addresses of a space, in the order of their ids.
+
+    `next` is the id behind which the following part begins, None at the end.
+    """
+
+    entries: tuple[KnownAddress, ...]
+    next: str | None
 
 
 # SES suppresses none of its mailbox simulator's addresses either (SES developer guide, "Using the mailbox simulator"):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from polypost.adapters.contacts_table import Changed, ContactsTable
 from polypost.adapters.erasure_queue import LONGEST_DELAY, ErasureQueue
 from polypost.adapters.person_history import PersonHistory
+from polypost.adapters.suppressions import Suppressions
 from polypost.errors import Retryable
 from polypost.models.history import ErasureJob
 from polypost.usecases.find_contact import existing_row
@@ -53,8 +54,15 @@ def delete_contact(contact_id: int, space: str, *, contacts: ContactsTable, eras
     raise Retryable(f"Contact {contact_id} is being changed by others")
 
 
-def erase_from_log(job: ErasureJob, *, contacts: ContactsTable, history: PersonHistory, erasures: ErasureQueue) -> None:
-    """Take a deleted contact out of the log, now and once more after LONGEST_DELAY seconds.
+def erase_person(
+    job: ErasureJob,
+    *,
+    contacts: ContactsTable,
+    history: PersonHistory,
+    suppressions: Suppressions,
+    erasures: ErasureQueue,
+) -> None:
+    """Take a deleted contact out of the log and of its suppressions, now and once more after LONGEST_DELAY seconds.
 
     By the second time every function has ended that was at work when the contact was deleted and did not know of it
     yet, and the log's index shows what they wrote.
@@ -70,6 +78,8 @@ def erase_from_log(job: ErasureJob, *, contacts: ContactsTable, history: PersonH
     # Not the time of this run, which may be late: whoever has the address since has a log of their own.
     before = job.before or min(datetime.now(UTC), job.requested_at + _LONGEST_DELETION)
     history.erase(job.persons, job.address_hashes, before)
+    for address_hash in job.address_hashes:
+        suppressions.forget(job.space, address_hash)
     if job.before is None:
         if row is None:
             contacts.delete_permission_history(job.space, job.contact_id)

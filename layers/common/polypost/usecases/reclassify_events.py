@@ -9,6 +9,7 @@ from polypost.adapters.suppressions import Suppressions
 from polypost.models.addresses import normalised
 from polypost.models.bounces import RULES, UNMATCHED, judge
 from polypost.models.delivery import DeliveryEvent, judged
+from polypost.models.message_ids import accepted_at
 from polypost.models.suppression import AddressStanding, Ground, event_id, ground_in
 from polypost.usecases.record_ses_notification import lasting_ground
 
@@ -68,8 +69,13 @@ def apply(change: Change, *, logs: LogsTable, suppressions: Suppressions) -> boo
     """
     space, address = change.old.message.space, change.old.fact.recipient
     standing = suppressions.standings(space, [address])[address]
+    anonymous = standing.is_erased(accepted_at(change.old.message.message_id))
     grounds = _grounds(standing, change, logs)
-    return logs.replace_event(change.old, change.new, suppressions.change(space, address, standing.grounds, grounds))
+    return logs.replace_event(
+        change.old,
+        change.new,
+        suppressions.change(space, address, standing.grounds, grounds, anonymous=anonymous),
+    )
 
 
 def _effects(

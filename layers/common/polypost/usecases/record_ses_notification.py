@@ -36,11 +36,9 @@ def record_ses_notification(text: str, *, logs: LogsTable, suppressions: Suppres
             grounds = standing.without_soft_bounces(before=fact.occurred_at)
         elif ground := lasting_ground(event, logs):
             grounds = standing.with_ground(ground)
-        logs.put_event(
-            event,
-            anonymous=standing.is_erased(accepted_at(message.message_id)),
-            suppression=suppressions.change(message.space, fact.recipient, standing.grounds, grounds),
-        )
+        anonymous = standing.is_erased(accepted_at(message.message_id))
+        change = suppressions.change(message.space, fact.recipient, standing.grounds, grounds, anonymous=anonymous)
+        logs.put_event(event, anonymous=anonymous, suppression=change)
 
 
 def lasting_ground(event: DeliveryEvent, logs: LogsTable) -> Ground | None:

@@ -59,16 +59,16 @@ def change_subscription(
         standing = suppressions.standing_of(subscription)
         if (standing.decision(_REASON) is not None) is unsubscribed:
             return state
+        row = contacts.holder_of_address(subscription.space, subscription.address_hash)
         if unsubscribed:
             decision = Decision(_REASON, now, RECIPIENT, message_id=subscription.message_id)
-            change = suppressions.ending(subscription, decision)
+            change = suppressions.ending(subscription, decision, row.contact.profile.email if row else None)
         else:
             change = suppressions.renewal(
                 subscription, standing, Lifting(frozenset({_REASON}), now, RECIPIENT, note=link)
             )
         kind = EventKind.UNSUBSCRIBE if unsubscribed else EventKind.UNSUBSCRIBE_UNDONE
         event = logs.unsubscribe_event(subscription, kind, now)
-        row = contacts.holder_of_address(subscription.space, subscription.address_hash)
         history = (
             []
             if row is None

@@ -3,7 +3,7 @@
 Source: the document contacts-create; where it is silent, what its server, an ASP.NET Web API, would do.
 """
 
-from polypost.dialects.contacts.api import CODEC, CONTACTS, STORES
+from polypost.dialects.contacts.api import CODEC, CONTACTS, STORES, SUPPRESSIONS
 from polypost.dialects.contacts.contact import LatestContactDto, members_of
 from polypost.errors import RequestError
 from polypost.models.contacts import ContactConflict
@@ -13,7 +13,7 @@ from polypost.wire import aspnet
 
 __all__ = ["ANY_CASE", "BASE_PATHS", "CHALLENGE", "ENDPOINTS", "credentials", "encode_error"]
 
-BASE_PATHS: tuple[str, ...] = (CONTACTS, STORES)
+BASE_PATHS: tuple[str, ...] = (CONTACTS, STORES, SUPPRESSIONS)
 
 ENDPOINTS: dict[str, tuple[str, ...]] = {
     CONTACTS: ("GET", "POST"),
@@ -23,6 +23,8 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
     f"{CONTACTS}/{{id}}/external-ids/{{system}}/{{externalId}}": ("PUT", "DELETE"),
     STORES: ("GET", "POST"),
     f"{STORES}/{{id}}": ("GET", "DELETE"),
+    SUPPRESSIONS: ("GET",),
+    f"{SUPPRESSIONS}/{{address}}": ("GET", "PUT", "DELETE"),
 }
 
 ANY_CASE = True

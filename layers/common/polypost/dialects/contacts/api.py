@@ -9,6 +9,7 @@ from polypost.wire.json import JSON_NET
 
 CONTACTS = "/api/v1/Contacts"
 STORES = "/api/v1/Stores"
+SUPPRESSIONS = "/api/v1/Suppressions"
 
 CODEC = Codec(reads=(JSON_NET, FORM), writes=(JSON_NET,), max_bytes=SMALL_BODY_BYTES)
 

@@ -13,6 +13,7 @@ from polypost.dialects.contacts.api import CODEC, CONTACTS
 from polypost.errors import InvalidRequest, excerpt
 from polypost.models.contacts import MAX_EXTERNAL_IDS, Contact, ExternalId, Profile, Registration
 from polypost.models.date_time_offset import DateTimeOffset
+from polypost.models.suppression import SuppressionReason
 from polypost.web.http import Request, Response
 from polypost.wire import aspnet
 from polypost.wire.aspnet import AspNetModel
@@ -77,7 +78,16 @@ class _ProfileMembers(AspNetModel):
     ExternalIds: _ExternalIds | None = None
 
     def profile(self, external_ids: tuple[ExternalId, ...]) -> Profile:
-        """The profile, with these ids where the body says nothing of any."""
+        """The profile, with these ids where the body says nothing of any.
+
+        `false` says that there is no permanent limit, and null that there is no temporary one; a body without the
+        member says neither.
+        """
+        unlimited = {
+            SuppressionReason.LIMITED_PERMANENTLY: self.LimitMailsPermanently is False,
+            SuppressionReason.LIMITED_TEMPORARILY: self.LimitMailsTemporarilyUntil is None
+            and "LimitMailsTemporarilyUntil" in self.model_fields_set,
+        }
         return Profile(
             email=self.Email,
             phone_country_code=self.PhoneCountryCode,
@@ -92,6 +102,7 @@ class _ProfileMembers(AspNetModel):
             external_ids=external_ids
             if self.ExternalIds is None
             else tuple(ExternalId(each.System, each.Id) for each in self.ExternalIds),
+            unlimited=frozenset(reason for reason, expressly in unlimited.items() if expressly),
         )
 
 
