@@ -1,6 +1,6 @@
 """What every function behind a queue does around its use case.
 
-Partial batch failures, when a message comes again, which ones are given up, and a log line for each.
+It reports the messages that failed, says when each comes again, gives up the hopeless ones, and logs a line for each.
 """
 
 import random
@@ -25,9 +25,6 @@ Job = TypeVar("Job")
 #: 14 days: a thousand times the least that is left of this by chance are more than that.
 LONGEST_DELAY = 1800.0
 LEAST_SHARE = 0.7
-
-# The first delay is half of this, at most, and each of the next ones is twice the one before. In seconds.
-_FIRST_DELAY = 2.0
 
 #: How long a message may wait in its queue. A day before SQS would forget it, it is moved as a new message to where
 #: messages wait for a person, and may stay there for as long as any other.
@@ -94,8 +91,8 @@ def seconds_until_next_try(receives: int, wait: float) -> int:
 
     Parameters: receives, how often it was received, from 1 on; wait, how long another try would be in vain, in seconds.
     """
-    # The power of a large number would be too large for a float.
-    growing = min(_FIRST_DELAY ** min(receives, 64), LONGEST_DELAY) * _by_chance(LEAST_SHARE, 1)
+    # Two seconds at most, then four, then eight; the power of a large number would be too large for a float.
+    growing = min(2.0 ** min(receives, 64), LONGEST_DELAY) * _by_chance(LEAST_SHARE, 1)
     return round(max(1, growing, min(wait, LONGEST_DELAY) * _by_chance(1, 1.1)))
 
 

@@ -69,8 +69,8 @@ class Pace:
             except Moved as moved:
                 self._known = moved.times
                 continue
-            free_from = self._known.begin(now)
-            return [free_from - number * times.interval for number in range(fitting, 0, -1)]
+            end = self._known.begin(now)
+            return [end - number * times.interval for number in range(fitting, 0, -1)]
 
     def stop_for_the_day(self) -> None:
         """Let no worker send for a while: SES has said that the day's quota is used up.
