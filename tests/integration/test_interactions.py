@@ -414,7 +414,7 @@ def test_who_cannot_be_led_anywhere_may_come_again(api: Api, monkeypatch: pytest
     url = created(api)["InteractionUrl"]
     set_landing_page(api, LANDING_PAGE)
     with monkeypatch.context() as patch:
-        patch.setattr(runtime.contacts(), "_table", "no-such-table")
+        patch.setattr(runtime.contacts()._table, "name", "no-such-table")
         result = visit(api, url)
     assert result["statusCode"] == HTTPStatus.SERVICE_UNAVAILABLE
     assert "in a moment" in result["body"]
