@@ -34,7 +34,7 @@ def build(unsubscribe_link: str | None = None, **changes: object) -> bytes:
         accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         mail=Mail.model_validate(values | changes),
     )
-    return mime.build(queued, unsubscribe_link)
+    return mime.build(queued, unsubscribe_link=unsubscribe_link)
 
 
 def parsed(raw: bytes) -> Message:

@@ -57,7 +57,7 @@ def deliver_mail(queued: QueuedMail, *, logs: LogsTable, mailer: Mailer, suppres
     # A Bcc gets the same message, and is not to unsubscribe the recipient: such a mail has no link.
     link = None if bcc else _unsubscribe_link(queued, recipient, suppressions)
     try:
-        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued, link))
+        ses_message_id = mailer.send(message, to=recipient, bcc=bcc, mime=mime.build(queued, unsubscribe_link=link))
     except MailRefused as refusal:
         events = [_rejected(message, address, str(refusal)) for address in (recipient, *bcc)]
         logs.record_refused(events, str(refusal), erased=erased)
