@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,9 @@ from polypost_cli.retries import retried
 # Addresses that are worked on at once.
 _BATCH: Final = 64
 _THREADS: Final = 8
+
+# No more is told back of what is no address.
+_LONGEST_TEXT: Final = 100
 
 # What a column of addresses may be called, in any case.
 _COLUMNS: Final = ("address", "email", "e-mail")
@@ -58,11 +60,12 @@ def import_addresses(
     """
     wanted: dict[str, None] = {}
     refused: list[Refusal] = []
-    for line, text in _addresses(CsvFile(source)):
+    for line, text in addresses_of(CsvFile(source)):
         try:
             wanted[parse_address(text)] = None
         except InvalidAddress as error:
-            refused.append(Refusal(line, text, str(error)))
+            refused.append(Refusal(line, text[:_LONGEST_TEXT], str(error)))
+    addresses = list(wanted)
     stopping = threading.Event()
 
     def suppress_one(address: str) -> None:
@@ -70,25 +73,30 @@ def import_addresses(
 
     with ThreadPoolExecutor(_THREADS) as threads:
         try:
-            for done in range(0, len(wanted), _BATCH):
-                on_progress(done, len(wanted))
-                list(threads.map(suppress_one, islice(wanted, done, done + _BATCH)))
+            for done in range(0, len(addresses), _BATCH):
+                on_progress(done, len(addresses))
+                list(threads.map(suppress_one, addresses[done : done + _BATCH]))
         finally:
             stopping.set()
-    return AddressOutcome(len(wanted), tuple(refused))
+    return AddressOutcome(len(addresses), tuple(refused))
 
 
-def _addresses(file: CsvFile) -> Iterator[tuple[int, str]]:
-    """The number of each line that should have an address, and what it has in its place."""
+def addresses_of(file: CsvFile) -> Iterator[tuple[int, str]]:
+    """What stands where a file should have addresses, each with the number of its line.
+
+    Raises: UnreadableFile.
+    """
     records = file.records()
-    line, names = next(records, (0, [""]))
-    known = [number for number, name in enumerate(names) if name.strip().lower() in _COLUMNS]
-    if len(known) > 1:
-        raise UnreadableFile(f"{file.path} has {len(known)} columns of addresses")
-    if not known:
-        if len(names) > 1:
-            raise UnreadableFile(f"{file.path} has no column Address or Email")
-        yield line, names[0].strip()
+    line, first = next(records, (0, []))
+    if not first:
+        raise UnreadableFile(f"{file.path} is empty")
+    columns = [number for number, name in enumerate(first) if name.strip().lower() in _COLUMNS]
+    if len(columns) > 1 or (not columns and len(first) > 1):
+        raise UnreadableFile(f"{file.path} needs one column that is named Address or Email; it has {len(columns)}")
+    if not columns:
+        yield line, first[0].strip()
+    (column,) = columns or [0]
     for line, cells in records:
-        cell = cells[known[0]] if known and known[0] < len(cells) else "" if known else file.delimiter.join(cells)
-        yield line, cell.strip()
+        # In a file without columns a comma separates nothing, and what holds one is no address.
+        text = file.delimiter.join(cells) if not columns else cells[column] if column < len(cells) else ""
+        yield line, text.strip()

@@ -111,8 +111,8 @@ def test_five_hundred_mails_arrive_once_through_an_ses_that_fails(
     # Each part was called for once before those came again of which SES had said nothing.
     first = ses.calls[: len(logs.sent)]
     assert len(first) / (first[-1] - first[0]).total_seconds() >= 0.85 * 14
-    # Those that SES had failed at are sent when their claims have ended: of a hundred three times in a row a few.
-    assert ses.calls[-1] - START <= 5 * LEASE
+    # Those that SES had failed at are sent when their claims have ended; a few fail once more, and then again.
+    assert ses.calls[-1] - START <= 8 * LEASE
 
 
 def test_each_way_to_fail_is_the_error_that_boto3_makes_of_it(tmp_path: Path) -> None:

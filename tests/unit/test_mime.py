@@ -36,7 +36,7 @@ def build(unsubscribe_link: str | None = None, *, one_click: bool = False, **cha
         accepted_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         mail=Mail.model_validate(values | changes),
     )
-    return mime.build(queued, unsubscribe_link, one_click=one_click)
+    return mime.build(queued, unsubscribe_link=unsubscribe_link, one_click=one_click)
 
 
 def parsed(raw: bytes) -> Message:

@@ -25,7 +25,7 @@ _LONGEST_LINE = 76
 _HEADERS = compat32.clone(linesep="\r\n", max_line_length=998)
 
 
-def build(queued: QueuedMail, unsubscribe_link: str | None = None, *, one_click: bool = False) -> bytes:
+def build(queued: QueuedMail, *, unsubscribe_link: str | None = None, one_click: bool = False) -> bytes:
     """The MIME message: headers in ASCII, bodies in quoted-printable or base64, lines ended by CRLF.
 
     The Bcc is the envelope's business and stands in no header.

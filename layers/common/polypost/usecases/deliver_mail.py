@@ -142,7 +142,7 @@ class _Run:
         link = mail.unsubscribe_links and mail.unsubscribe_links + delivery.suppressions.unsubscribe_token(
             self.mail.space, part.address, self.mail.message_id
         )
-        return mime.build(self.mail, link, one_click=one_click)
+        return mime.build(self.mail, unsubscribe_link=link, one_click=one_click)
 
     def _prepare(self, part: Part, content: bytes, suppression: Suppression | None) -> bool:
         """Claim one part; whether the mail goes out, for all that is known of this part."""

@@ -1,6 +1,6 @@
 """Unsubscribe by the link of a mail, and take that back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from polypost.adapters.access_table import AccessTable
 from polypost.adapters.contacts_table import ContactsTable
@@ -16,6 +16,9 @@ from polypost.models.unsubscribe_links import Subscription, SubscriptionState
 _TRIES = 10
 
 _REASON = SuppressionReason.UNSUBSCRIBED
+
+# What tells apart two moments as the tables hold them.
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def read_subscription(
@@ -60,27 +63,23 @@ def change_subscription(
         if (standing.decision(_REASON) is not None) is unsubscribed:
             return state
         row = contacts.holder_of_address(subscription.space, subscription.address_hash)
+        # A clock that lags behind does not put a change of mind before the last one.
+        known = [*(each.at for each in standing.decisions), *(each.at for each in standing.liftings)]
+        at = max([now, *(moment + _MILLISECOND for moment in known)])
         if unsubscribed:
-            decision = Decision(_REASON, now, RECIPIENT, message_id=subscription.message_id)
+            decision = Decision(_REASON, at, RECIPIENT, message_id=subscription.message_id)
             change = suppressions.ending(subscription, decision, row.contact.profile.email if row else None)
         else:
-            change = suppressions.renewal(
-                subscription, standing, Lifting(frozenset({_REASON}), now, RECIPIENT, note=link)
-            )
+            lifting = Lifting(frozenset({_REASON}), at, RECIPIENT, note=link)
+            change = suppressions.renewal(subscription, standing, lifting)
         kind = EventKind.UNSUBSCRIBE if unsubscribed else EventKind.UNSUBSCRIBE_UNDONE
-        event = logs.unsubscribe_event(subscription, kind, now)
-        history = (
-            []
-            if row is None
-            else contacts.unsubscribe_entry(
-                subscription.space,
-                row,
-                DateTimeOffset.from_datetime(now),
-                unsubscribed=unsubscribed,
-                source=link,
+        members = [change, logs.unsubscribe_event(subscription, kind, at)]
+        if row is not None:
+            moment = DateTimeOffset.from_datetime(at)
+            members += contacts.unsubscribe_entry(
+                subscription.space, row, moment, unsubscribed=unsubscribed, source=link
             )
-        )
-        if suppressions.commit(change, event, *history):
+        if suppressions.commit(*members):
             return state
     raise Retryable("The subscription is being changed by others")
 
