@@ -76,7 +76,7 @@ def test_every_mail_to_an_address_and_its_standing(
     assert known["messages"][0]["why"].startswith("Not sent: an earlier mail to the address bounced for good on ")
     assert f"(message {first}, rule " in known["messages"][0]["why"]
     assert known["standing"]["getsMail"] is False
-    assert [each["reason"] for each in known["standing"]["reasons"]] == ["hard bounce"]
+    assert [each["rule"] for each in known["standing"]["reasons"]] == ["hard bounce"]
 
 
 def test_a_mail_that_was_put_aside_goes_out_once(

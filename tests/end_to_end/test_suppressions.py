@@ -30,7 +30,7 @@ SUPPRESSIONS = "/api/v1/Suppressions"
 
 @pytest.fixture
 def run(local_stack: RunningStack) -> Run:
-    return partial(polypost, "--local", "--port", str(local_stack.command.port))
+    return partial(polypost, port=local_stack.command.port)
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def dynamodb_units(call: AwsCall) -> Counter[str]:
         kilobytes = math.ceil(size(attributes) / 1024)
     else:
         assert call.action == "UpdateItem"
-        names = request["ExpressionAttributeNames"]
+        names = request.get("ExpressionAttributeNames", {})
         attributes = {names[placeholder]: None for placeholder in re.findall(r"(#\w+) = ", request["UpdateExpression"])}
         kilobytes = 1
     # A write that its condition refused costs as much, but it came to no index.

@@ -226,8 +226,6 @@ def test_depth_and_age_of_every_queue(api: Api, engine: Engine, queue: str) -> N
         assert numbers == ((0, 0, 0) if name != queue else (1, 1, 0) if is_dead else (1, 0, 1))
         assert (row["oldestSeconds"] is None) is (name != queue)
         assert name != queue or 0 <= row["oldestSeconds"] < 60
-    engine.clients.sqs.purge_queue(QueueUrl=engine.stack.outputs[live])
-    engine.clients.sqs.purge_queue(QueueUrl=engine.stack.outputs[dead])
 
 
 def test_the_queues_as_a_table(api: Api) -> None:

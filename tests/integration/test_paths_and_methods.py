@@ -34,7 +34,14 @@ def filled(path: str, values: Mapping[str, str]) -> str:
 
 
 #: Values whose case tells whether it was kept.
-VALUES = {"id": "Id5", "system": "Shop", "externalId": "Ab C", "customerID": "K-5", "token": "ToKen"}
+VALUES = {
+    "id": "Id5",
+    "system": "Shop",
+    "externalId": "Ab C",
+    "customerID": "K-5",
+    "token": "ToKen",
+    "address": "AnN@example.com",
+}
 
 
 def unrouted(api: Api, method: str, path: str, query: str = "", **options: Any) -> dict[str, Any]:
@@ -53,7 +60,15 @@ def values(api: Api) -> dict[str, str]:
     runtime.access().put_campaign(
         api.space, Campaign(runtime.access().campaign_key(api.space, "Spring Sale"), "Spring Sale", LANDING_PAGE)
     )
-    return {"contact": str(answer.body["Id"]), "store": "5", "token": url.rpartition("/")[2]}
+    address = "bob@example.net"
+    assert api.http("PUT", f"/api/v1/Suppressions/{address}", body={"Reason": "Asked for it."}).status == 200
+    return {
+        "contact": str(answer.body["Id"]),
+        "store": "5",
+        "address": address,
+        "interaction": url.rpartition("/")[2],
+        "subscription": runtime.suppressions().unsubscribe_token(api.space, address, "0" * 24),
+    }
 
 
 def request(api: Api, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -72,7 +87,8 @@ def readable(values: Mapping[str, str]) -> Iterator[str]:
         for path, methods in routes_of(owner).items():
             if "GET" in methods:
                 own = values["store"] if "/stores" in path.lower() else values["contact"]
-                yield filled(path, {**values, "id": own})
+                token = values["subscription"] if path.startswith("/u/") else values["interaction"]
+                yield filled(path, {**values, "id": own, "token": token})
 
 
 def without_length(headers: Mapping[str, str]) -> dict[str, str]:

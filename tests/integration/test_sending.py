@@ -25,7 +25,6 @@ from polypost.usecases.pace import Pace
 from support.dynamodb import DynamodbEngine, local_client
 from support.fake_ses import ANSWERED, BROKEN_TLS, CUT_OFF, FAILED, THROTTLED, FakeSes, running_ses
 from support.lambda_events import LambdaContext
-from support.ministack import running_ministack
 from support.parallel import in_parallel
 from support.sending import LimiterInMemory, LogsInMemory, NobodySuppressed, bodies, queued_mail, worker
 from support.virtual import START, VirtualClock, VirtualQueue, busiest_second
@@ -160,7 +159,7 @@ def test_mails_are_sent_soon_although_the_table_fails(
 
 
 # Its threads run at once, in a process of its own.
-@pytest.mark.parametrize("dynamodb_client", [pytest.param(running_ministack, id="ministack")], indirect=True)
+@pytest.mark.parametrize("dynamodb_client", ["ministack"], indirect=True)
 def test_two_workers_race_for_two_hundred_messages(dynamodb_engine: DynamodbEngine) -> None:
     clock = Clock()
     taken, sent = Taken(clock), mails(200, copies=20)

@@ -134,7 +134,7 @@ def _meaning(error: ClientError) -> Exception:
     if answer.verdict is Verdict.REFUSED:
         return MailRefused(f"{code}: {message}")
     # SES names addresses, and the text goes into the log.
-    without_names = re.sub(r"[^\s<>,:;\"'(@]+@", "*@", message)
+    without_names = re.sub(r"[^\s<>,:;\"'(@]{1,64}@", "*@", message)
     mend = f" ({answer.mend})" if answer.mend else ""
     return _ERRORS[answer.verdict](f"sesv2.SendEmail: {code}: {without_names}{mend}")
 

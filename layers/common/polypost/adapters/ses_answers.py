@@ -29,93 +29,124 @@ class Verdict(Enum):
 class Answer:
     """One row of the table.
 
-    `code` and `message` are regular expressions, of the whole code and of a part of the message, in any case. `mend`
-    tells the operator what to do.
+    `code` is a pattern of the whole code, `message` one of a part of the message. `mend` tells the operator what to do.
     """
 
-    code: str
-    message: str
+    code: re.Pattern[str]
+    message: re.Pattern[str]
     verdict: Verdict
     mend: str = ""
 
     def matches(self, code: str, message: str) -> bool:
-        found = re.fullmatch(self.code, code, re.IGNORECASE) and re.search(self.message, message, re.IGNORECASE)
-        return found is not None
+        return self.code.fullmatch(code) is not None and self.message.search(message) is not None
 
 
-_THROTTLES = (
+_THROTTLES = re.compile(
     r"TooManyRequests(Exception)?|Throttling(Exception)?|Throttled(Exception)?|RequestThrottled(Exception)?"
-    r"|RequestLimitExceeded|LimitExceeded(Exception)?|SlowDown"
+    r"|RequestLimitExceeded|LimitExceeded(Exception)?|SlowDown",
+    re.IGNORECASE,
 )
 
 # What SES v2 says of the message itself, or of whatever else the request names.
-_OF_THE_REQUEST = r"MessageRejected(Exception)?|BadRequest(Exception)?"
+_OF_THE_REQUEST = re.compile(r"MessageRejected(Exception)?|BadRequest(Exception)?", re.IGNORECASE)
 
-# Both words for it are seen: "paused" by SES's review or by the operator, "suspended" or "shut down" by AWS.
-_STOPPED = r"paus|suspend|shut ?down|disabled|not enabled|restrict|under review|probation|terminat"
+# Of a message that says anything.
+_ANYTHING = re.compile(r"")
 
 #: The first row that matches holds.
 ANSWERS = (
-    Answer(_THROTTLES, r"\bquota\b|\b(daily|24.?hour)\b", Verdict.QUOTA_USED_UP),
-    Answer(_THROTTLES, r"", Verdict.THROTTLED),
+    Answer(_THROTTLES, re.compile(r"\bquota\b|\b(daily|24.?hour)\b", re.IGNORECASE), Verdict.QUOTA_USED_UP),
+    Answer(_THROTTLES, _ANYTHING, Verdict.THROTTLED),
     Answer(
-        r"AccountSuspendedException|.*SendingPausedException",
-        r"",
+        re.compile(
+            r"(Account|Sending)Suspended(Exception)?|(Account|ConfigurationSet)?SendingPaused(Exception)?",
+            re.IGNORECASE,
+        ),
+        _ANYTHING,
         Verdict.HELD,
         "SES has stopped this account or the configuration set: see its account dashboard",
     ),
     Answer(
-        r"MailFromDomainNotVerified(Exception)?",
-        r"",
+        re.compile(
+            r"MailFromDomainNotVerified(Exception)?",
+            re.IGNORECASE,
+        ),
+        _ANYTHING,
         Verdict.HELD,
         "The MX record of the sender's MAIL FROM domain is missing: restore it",
     ),
     Answer(
-        r"NotFoundException|ConfigurationSetDoesNotExist(Exception)?",
-        r"",
+        re.compile(
+            r"NotFoundException|ConfigurationSetDoesNotExist(Exception)?",
+            re.IGNORECASE,
+        ),
+        _ANYTHING,
         Verdict.HELD,
         "The stack's configuration set is gone: deploy the stack again",
     ),
     Answer(
-        r"AccessDenied(Exception)?|NotAuthorized(Exception)?|UnrecognizedClientException|InvalidClientTokenId"
-        r"|SignatureDoesNotMatch|ExpiredToken(Exception)?|IncompleteSignature|OptInRequired",
-        r"",
+        re.compile(
+            r"AccessDenied(Exception)?|NotAuthorized(Exception)?|UnrecognizedClientException|InvalidClientTokenId"
+            r"|SignatureDoesNotMatch|ExpiredToken(Exception)?|IncompleteSignature|OptInRequired",
+            re.IGNORECASE,
+        ),
+        _ANYTHING,
         Verdict.HELD,
         "The worker's role may not send: deploy the stack again",
     ),
     Answer(
         _OF_THE_REQUEST,
-        r"not (been )?verified|verification|failed the check|authori|permitted|allowed to send|identit",
+        re.compile(
+            r"not (been )?verified|verification|failed the check|authori|permitted|allowed to send|identit",
+            re.IGNORECASE,
+        ),
         Verdict.HELD,
         "The sender is not verified, or the account is in SES's sandbox: `polypost domains verify`",
     ),
     Answer(
         _OF_THE_REQUEST,
-        rf"\b(account|sending|configuration set|tenant|pool|identity)\b.*({_STOPPED})"
-        rf"|({_STOPPED}).*\b(account|sending|configuration set|tenant|pool|identity)\b",
+        # Both words for it are seen: "paused" by SES's review or by the operator, "suspended" or "shut down" by AWS.
+        re.compile(
+            r"\A(?=.*\b(account|sending|configuration set|tenant|pool|identity)\b)"
+            r"(?=.*(paus|suspend|shut ?down|disabled|not enabled|restrict|under review|probation|terminat))",
+            re.IGNORECASE | re.DOTALL,
+        ),
         Verdict.HELD,
         "SES has stopped this account or the configuration set: see its account dashboard",
     ),
     Answer(
         _OF_THE_REQUEST,
-        r"configuration.?set|tenant|\bpool\b|endpoint|\btags?\b|mail from domain|\bMX\b",
+        re.compile(
+            r"configuration.?set|tenant|\bpool\b|endpoint|\btags?\b|mail from domain|\bMX\b",
+            re.IGNORECASE,
+        ),
         Verdict.HELD,
         "The stack's configuration set or the sender's domain is not as SES wants it",
     ),
-    Answer(_OF_THE_REQUEST, r"\bquota\b", Verdict.QUOTA_USED_UP),
-    Answer(_OF_THE_REQUEST, r"sending rate|too many requests|throttl", Verdict.THROTTLED),
+    Answer(_OF_THE_REQUEST, re.compile(r"\bquota\b", re.IGNORECASE), Verdict.QUOTA_USED_UP),
+    Answer(_OF_THE_REQUEST, re.compile(r"sending rate|too many requests|throttl", re.IGNORECASE), Verdict.THROTTLED),
     # "The message can't be sent because it contains invalid content": an address on a list of SES's, a virus, a header.
-    Answer(r"MessageRejected(Exception)?", r"", Verdict.REFUSED),
+    Answer(re.compile(r"MessageRejected(Exception)?", re.IGNORECASE), _ANYTHING, Verdict.REFUSED),
     # "The input you provided is invalid": of all the input only the mail itself is this mail's.
     Answer(
-        r"BadRequest(Exception)?|InvalidParameterValue",
-        r"address|domain|recipient|mailbox|@|header|subject|content|mime|message|attachment|body|line|character|encod"
-        r"|charset|multipart|too (long|large|big|many)|length|size|disposition|transaction failed",
+        re.compile(
+            r"BadRequest(Exception)?|InvalidParameterValue",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"address|domain|recipient|mailbox|@|header|subject|content|mime|message|attachment|body|line|character|encod"
+            r"|charset|multipart|too (long|large|big|many)|length|size|disposition|transaction failed",
+            re.IGNORECASE,
+        ),
         Verdict.REFUSED,
     ),
-    Answer(r"RequestEntityTooLarge(Exception)?|PayloadTooLarge(Exception)?|413", r"", Verdict.REFUSED),
+    Answer(
+        re.compile(r"RequestEntityTooLarge(Exception)?|PayloadTooLarge(Exception)?|413", re.IGNORECASE),
+        _ANYTHING,
+        Verdict.REFUSED,
+    ),
     # Whatever is new or unknown: a mail that waits can still be sent or looked at.
-    Answer(r".*", r"", Verdict.HELD, "SES gives a reason that is not known here"),
+    Answer(re.compile(r".*", re.IGNORECASE), _ANYTHING, Verdict.HELD, "SES gives a reason that is not known here"),
 )
 
 

@@ -124,7 +124,9 @@ class _Run:
             self._erased = {
                 address for address, standing in standings.items() if standing.is_erased(self.mail.accepted_at)
             }
-            contents = {part.is_copy: self._mime(part) for part in parts}
+            # All get the very same message, unless each has a link of their own in it.
+            same = None if self.mail.mail.unsubscribe_links else self._mime(parts[0])
+            contents = {part.is_copy: same or self._mime(part) for part in parts}
         except Exception as error:
             self._problems.append(error)
             return
