@@ -76,7 +76,7 @@ def test_after_a_refusal_the_key_is_free(local_stack: RunningStack) -> None:
     assert refused.status_code == 400
     code, description = message_of(refused.text)
     assert code == "02"
-    assert description.startswith("The field DateSent must be a date and time in UTC such as ")
+    assert description.startswith("The field Request.DateSent must be a date and time in UTC such as ")
     assert id_in(log(local_stack, key))
 
 

@@ -187,7 +187,7 @@ def test_what_is_left_of_a_suppressed_person_has_no_address(
     eventually(lambda: address not in held())
     assert entry["Id"] in held()
     assert entry["Id"] in {each["Id"] for each in client.get(SUPPRESSIONS, params={"limit": 1000}).json()}
-    assert f"(erased) {entry['Id']}" in run("suppressions", "list", "--space", demo.SPACE).stdout
+    assert f"(not recorded) {entry['Id']}" in run("suppressions", "list", "--space", demo.SPACE).stdout
     shown = run("suppressions", "show", address, "--space", demo.SPACE).stdout
     assert "added by hand" in shown
     assert "A contact with the address was deleted on" in shown

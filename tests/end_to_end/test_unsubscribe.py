@@ -87,7 +87,7 @@ def test_a_link_is_followed_from_the_mail_and_back(local_stack: RunningStack) ->
 
 
 def test_a_space_is_switched_on(local_stack: RunningStack) -> None:
-    run, space = partial(polypost, "--local", "--port", str(local_stack.command.port)), f"s-{secrets.token_hex(4)}"
+    run, space = partial(polypost, port=local_stack.command.port), f"s-{secrets.token_hex(4)}"
     run("spaces", "create", space)
     run("domains", "add", space, demo.SENDER_DOMAINS[0])
     run("domains", "verify", space, demo.SENDER_DOMAINS[0])

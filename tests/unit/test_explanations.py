@@ -222,6 +222,11 @@ def test_recipients_are_those_of_the_row_in_their_order_and_then_those_of_events
     assert not trace(None).was_for(TO)
 
 
+def test_who_unsubscribed_by_a_link_is_no_other_recipient() -> None:
+    facts = [fact(EventKind.DELIVERY), fact(EventKind.UNSUBSCRIBE, ""), fact(EventKind.UNSUBSCRIBE_UNDONE, "")]
+    assert trace(SENT, *facts).recipients == (TO,)
+
+
 def test_the_copy_of_a_mail_that_was_suppressed_does_not_go_out_either() -> None:
     record = replace(RECORD, bcc=BCC, suppression="complaint")
     found = told(record, suppressed("complaint"), of=BCC)

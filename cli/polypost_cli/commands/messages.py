@@ -55,7 +55,7 @@ def list_messages(target: Target, space: str, address: str, since: datetime | No
             {
                 "address": address,
                 "standing": {
-                    "getsMail": not reasons,
+                    "getsMail": standing.suppression(now, unsubscribable=False) is None,
                     "reasons": [{"rule": reason, "why": words} for reason, words in reasons.items()],
                     "erasedAt": standing.erased_at,
                 },
@@ -82,7 +82,9 @@ def list_messages(target: Target, space: str, address: str, since: datetime | No
 
 
 def _standing(standing: AddressStanding, reasons: Mapping[SuppressionReason, str]) -> Iterator[tuple[str, str]]:
-    yield from (("standing", f"gets no mail: {words} (rule: {reason})") for reason, words in reasons.items())
+    for reason, words in reasons.items():
+        which = "mail without List-Unsubscribe alone" if reason is SuppressionReason.UNSUBSCRIBED else "no mail"
+        yield "standing", f"gets {which}: {words} (rule: {reason})"
     if not reasons:
         yield "standing", "gets mail"
     if standing.erased_at is not None:

@@ -127,7 +127,8 @@ class LogsTable:
             row |= {
                 "recipient": part.address,
                 "bcc": None if part.is_copy or mail.bcc in erased else mail.bcc,
-                "subject": mail.subject,
+                # It may name whoever it was for.
+                "subject": None if erased else mail.subject,
                 "person": keys.person(queued.space, address_hash),
                 "personOrder": keys.instant(queued.accepted_at),
             }
@@ -315,11 +316,13 @@ class LogsTable:
         return self._put(put, suppression)
 
     def unsubscribe_event(
-        self, subscription: Subscription, kind: EventKind, occurred_at: datetime
+        self, subscription: Subscription, kind: EventKind, occurred_at: datetime, *, anonymous: bool
     ) -> "TransactWriteItemTypeDef":
         """The member of a transaction that stores an unsubscribe, or its undoing, as an event of the mail it came from.
 
         It names nobody: the address is known by its HMAC alone.
+
+        Parameters: anonymous, to leave it out of the person's timeline.
         """
         at = keys.instant(occurred_at)
         key = keys.event(subscription.space, subscription.message_id, kind, subscription.address_hash, at)
@@ -329,8 +332,8 @@ class LogsTable:
             "space": subscription.space,
             "occurredAt": at,
             "factId": at,
-            "person": keys.person(subscription.space, subscription.address_hash),
-            "personOrder": at,
+            "person": None if anonymous else keys.person(subscription.space, subscription.address_hash),
+            "personOrder": None if anonymous else at,
         }
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 

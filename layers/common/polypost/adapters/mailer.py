@@ -93,7 +93,8 @@ class Mailer:
                 ConfigurationSetName=self._configuration_set,
             )
         except ClientError as error:
-            raise _meaning(error) from error
+            # SES's own words name addresses, which no log line may.
+            raise _meaning(error) from None
         except ParamValidationError as error:
             raise Permanent(f"sesv2.SendEmail: {error}") from error
         except _NOT_SENT as error:

@@ -114,15 +114,18 @@ class PersonHistory:
         def is_hers(item: Item, name: str) -> bool:
             return name in item and keys.address_hash(self._address_key(), item[name]) in address_hashes
 
+        is_about_her = any(is_hers(item, "recipient") for item in items if "subject" in item)
         hers = {item[name].lower() for item in items for name in ("recipient", "bcc") if is_hers(item, name)}
         for item in items:
             # Servers and SES repeat addresses in what they say, also of another recipient.
             said = ["errorText", "evidence"]
             # An unsubscribe has no address, and is found by its person alone.
             about_her = is_hers(item, "recipient") or item.get("person") in persons
-            names = ["recipient", "subject", "person", "personOrder", *said] if about_her else []
+            names = ["recipient", "person", "personOrder", *said] if about_her else []
+            # It may name her, in the row of the other recipient too.
+            names += ["subject"] if about_her or (is_about_her and "subject" in item) else []
             names += ["bcc"] if is_hers(item, "bcc") else []
-            if not names and any(address in str(item.get(name, "")).lower() for name in said for address in hers):
+            if not about_her and any(address in str(item.get(name, "")).lower() for name in said for address in hers):
                 names += said
             # What settles a message stays: without it the mail would be sent again.
             refused = any(address in item.get("failure", "").lower() for address in hers)

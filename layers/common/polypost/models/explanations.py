@@ -26,6 +26,10 @@ QUEUE_KEEPS = timedelta(days=14)
 _NOT_SENT = "Not sent: "
 
 
+# What somebody did by a link of the mail: it has no recipient.
+_OF_LINKS = frozenset({EventKind.UNSUBSCRIBE, EventKind.UNSUBSCRIBE_UNDONE})
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """All that is recorded of a message: its row, if the worker has claimed it, and its events, oldest first."""
@@ -50,7 +54,8 @@ class Trace:
         """Whom it was for, as far as it is recorded: the recipient, then the Bcc. An erased address is empty."""
         own = [self.record.recipient, self.record.bcc] if self.record else []
         found: dict[str, str] = {}
-        for address in (*own, *(event.fact.recipient for event in self.events)):
+        told = (event.fact.recipient for event in self.events if event.fact.kind not in _OF_LINKS)
+        for address in (*own, *told):
             if address is not None:
                 found.setdefault(normalised(address), address)
         return tuple(found.values())

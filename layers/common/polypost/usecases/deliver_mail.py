@@ -113,6 +113,8 @@ class _Run:
     ready: list[_Ready] = field(default_factory=list)
     _problems: list[Exception] = field(default_factory=list)
     _erased: Collection[str] = ()
+    # A run that was cut off counts once, however often the tables are asked.
+    _has_counted: bool = False
 
     def prepare(self) -> None:
         """Claim the parts that may be sent, and settle those to suppressed addresses."""
@@ -188,8 +190,9 @@ class _Run:
         if fact is not None and fact.ses_message_id is not None:
             logs.record_sent(part, claim, fact.ses_message_id, fact.occurred_at)
             return Settled(suppressed=False)
-        if claim.cut_off:
+        if claim.cut_off and not self._has_counted:
             self._count_failure("a run that was cut off")
+            self._has_counted = True
         taken = logs.claim(part, now, LEASE, expired=claim, erased=self._erased)
         if isinstance(taken, Leased):
             raise InProgress(f"Message {self.mail.message_id} was taken over by another run")

@@ -160,11 +160,12 @@ class Slots:
                 self._taken.popleft()
             if self._refusal is not None and not self._taken:
                 raise self._refusal
-            wanted, self._wanted = self._wanted, self._wanted - 1
             if not self._taken:
                 try:
-                    self._taken.extend(self._pace.reserve(min(wanted, self._block), self._latest))
+                    self._taken.extend(self._pace.reserve(max(1, min(self._wanted, self._block)), self._latest))
                 except NoTime as refusal:
                     self._refusal = refusal
                     raise
+            # Not before, since whoever gets no time may ask for one again.
+            self._wanted -= 1
             return self._taken.popleft()

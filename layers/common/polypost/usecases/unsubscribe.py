@@ -9,6 +9,7 @@ from polypost.adapters.suppressions import Suppressions
 from polypost.errors import NotFound, Retryable
 from polypost.models.date_time_offset import DateTimeOffset
 from polypost.models.delivery import EventKind
+from polypost.models.message_ids import accepted_at
 from polypost.models.suppression import RECIPIENT, Decision, Lifting, SuppressionReason
 from polypost.models.unsubscribe_links import Subscription, SubscriptionState
 
@@ -73,7 +74,9 @@ def change_subscription(
             lifting = Lifting(frozenset({_REASON}), at, RECIPIENT, note=link)
             change = suppressions.renewal(subscription, standing, lifting)
         kind = EventKind.UNSUBSCRIBE if unsubscribed else EventKind.UNSUBSCRIBE_UNDONE
-        members = [change, logs.unsubscribe_event(subscription, kind, at)]
+        # Who was erased is not whoever has the address since.
+        anonymous = standing.is_erased(accepted_at(subscription.message_id))
+        members = [change, logs.unsubscribe_event(subscription, kind, at, anonymous=anonymous)]
         if row is not None:
             moment = DateTimeOffset.from_datetime(at)
             members += contacts.unsubscribe_entry(
