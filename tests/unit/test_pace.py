@@ -1,7 +1,7 @@
 """The account's rate: never above it in any second, and nearly all of it used, with any number of workers."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
@@ -13,7 +13,7 @@ from polypost.models.access import SpaceSettings
 from polypost.models.clock import Clock
 from polypost.models.delivery import MessageRef
 from polypost.models.mail import Part
-from polypost.models.send_rate import LATENESS, SendQuota
+from polypost.models.send_rate import LATENESS, SendQuota, SendTimes
 from polypost.usecases.deliver_mail import Delivery
 from polypost.usecases.pace import PAUSE, NoTime, Pace, Slots
 from support.lambda_events import LambdaContext
@@ -211,3 +211,35 @@ def test_no_time_is_taken_that_the_run_could_not_wait_for() -> None:
         pace.reserve(1, now + timedelta(seconds=4))
     assert refusal.value.wait > 0
     assert limiter.writes == writes
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_limiter_that_does_not_answer_gives_no_time_twice(wanted: int, failures: int) -> None:
+    clock, limiter = VirtualClock(), Hiccups(failures)
+    pace = Pace(limiter, lambda: SendQuota(14, None, 0), clock, fixed_rate=0)
+    slots = Slots(pace, clock, wanted=wanted, block=10, latest=START + timedelta(seconds=60))
+    for _ in range(failures):
+        with pytest.raises(Retryable, match="hiccup"):
+            slots.wait()
+    moments = []
+    for _ in range(wanted):
+        slots.wait()
+        moments.append(clock.now())
+    assert moments == sorted(set(moments))
+    assert pace.reserve(1, START + timedelta(seconds=60)) > moments[-1:]
+
+
+class Hiccups(LimiterInMemory):
+    """A limiter that does not answer the first few times."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    def reserve(self, count: int, now: datetime, latest: datetime, known: SendTimes) -> SendTimes:
+        if self.failures:
+            self.failures -= 1
+            raise Retryable("hiccup")
+        assert count >= 1
+        return super().reserve(count, now, latest, known)
