@@ -167,11 +167,15 @@ def test_a_large_body_is_refused_at_little_cost(api: Api, meter: Meter, tmp_path
         for shape, body in shapes(body_format, api, path):
             answer = refusal(media_type, body)
             what = f"{body_format}, {shape}: {answer}"[:1000]
-            check_short(answer.status, answer.headers, answer.body)
+            if answer.status == HTTPStatus.OK:
+                # StratusCore's document requires no member of the request, and what it does not know is ignored.
+                assert path == "/api/v1/contact/coffeepage", what
+            else:
+                check_short(answer.status, answer.headers, answer.body)
             assert answer.status < 500, what
             assert answer.cpu_seconds < 1, what
             assert answer.peak_megabytes < 300, what
-            if answer.status != HTTPStatus.BAD_REQUEST:
+            if answer.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
                 # No other body of this length is looked at either.
                 break
 
