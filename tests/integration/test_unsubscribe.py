@@ -455,10 +455,11 @@ def test_what_is_no_link_is_not_found_and_all_look_the_same(api: Api, method: st
     runtime.access().create_space(Space(id=other, created_at=CREATED_AT))
     url = link_to(api)
     token = urlsplit(url).path.removeprefix("/u/")
+    forged = token[:-1] + ("A" if token.endswith("-") else "-")
     gone = runtime.suppressions().unsubscribe_token("no-such-space", TO, "5534f2f3fcb24820d52f3413")
     answers = [
         follow(api, f"/u/{each}", method)
-        for each in (gone, token[:-1], f"{token[:-1]}-", "x", "A" * 80, "%00", "ü" * 70, "A" * 5000)
+        for each in (gone, token[:-1], forged, "x", "A" * 80, "%00", "ü" * 70, "A" * 5000)
     ]
     answers.append(follow(api, url, method, host=f"{other}.localhost"))
     answers.append(follow(api, url, method, host="nobody.localhost"))
