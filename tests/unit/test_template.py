@@ -356,7 +356,8 @@ def test_what_the_worker_logs_has_alarms(template: Template) -> None:
     }
     assert watching.keys() == patterns.keys()
     # Mail that waits is heard of once in this time.
-    assert watching["MailRetries"]["Period"] > 1.1 * LONGEST_DELAY
+    for metric in ("MailRetries", "MailsHeld"):
+        assert watching[metric]["Period"] > 1.1 * LONGEST_DELAY
     assert watching["SendQuotaUsedUp"]["Period"] > PAUSE.total_seconds()
 
 
